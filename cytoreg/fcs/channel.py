@@ -1,0 +1,69 @@
+"""What an FCS file says of one of its parameters (FCS 3.1, section 3.2.20), and of what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["Channel", "Problem", "label_pieces"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A departure from the standard: what, where, what was assumed, and whether a number may be affected."""
+
+    what: str
+    where: str
+    assumed: str
+    affects_numbers: bool = False
+
+    def __str__(self) -> str:
+        effect = "; numbers may be affected" if self.affects_numbers else ""
+        return f"{self.where}: {self.what}; {self.assumed}{effect}"
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One parameter of an FCS file.
+
+    index: position in the file, from 0. name: $PnN. marker: $PnS, or None where it is blank or repeats
+    the name. bits: $PnB. range: $PnR. gain: $PnG (1 where absent). decades, offset: $PnE, both 0 on a
+    linear amplifier. kind: I, F or D.
+    """
+
+    index: int
+    name: str
+    marker: str | None
+    bits: int
+    range: float
+    gain: float = 1.0
+    decades: float = 0.0
+    offset: float = 0.0
+    kind: str = "F"
+
+    @property
+    def label(self) -> str:
+        """The marker with its channel, or the channel alone: how a plot names the axis."""
+        return f"{self.marker} ({self.name})" if self.marker else self.name
+
+    @property
+    def is_scatter_or_time(self) -> bool:
+        """Whether the parameter measures no fluorescence: scatter, time, width, event number."""
+        return bool(_NOT_FLUORESCENCE.match(self.name.strip()))
+
+
+_NOT_FLUORESCENCE = re.compile(
+    r"^(hdr-)?(fsc|ssc|fs|ss|bsc|time|tm|width|event|original_?id|cell_length|event_length|aux)(?![a-z0-9]*\d{3})",
+    re.IGNORECASE,
+)
+
+
+def label_pieces(label: str) -> tuple[str, ...]:
+    """The pieces of a label in which a marker may stand, folded in case.
+
+    >>> label_pieces("BV785 - CD3")
+    ('bv785', 'cd3')
+    >>> label_pieces("HLA-DR")
+    ('hla', 'dr')
+    """
+    return tuple(piece.casefold() for piece in re.split(r"[^A-Za-z0-9α-ωΑ-Ω+]+", label) if piece)

@@ -1,0 +1,56 @@
+"""The HEADER segment: version and the byte offsets of TEXT, DATA and ANALYSIS (FCS 3.1, section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cytoreg.errors import FCSError
+
+__all__ = ["Header", "parse_header"]
+
+HEADER_BYTES = 58
+KNOWN_VERSIONS = ("FCS2.0", "FCS3.0", "FCS3.1", "FCS3.2")
+
+
+@dataclass(frozen=True)
+class Header:
+    """First and last byte of each segment, counted from the start of the data set; 0 means not given."""
+
+    version: str
+    text: tuple[int, int]
+    data: tuple[int, int]
+    analysis: tuple[int, int]
+
+
+def parse_header(raw: bytes, where: str) -> Header:
+    """The HEADER from the first 58 bytes of a data set.
+
+    Raises FCSError where the bytes are not those of an FCS file.
+    """
+    if not raw:
+        raise FCSError(f"{where}: the file is empty")
+    if not raw.startswith(b"FCS"):
+        start = raw[:6].decode("latin-1")
+        raise FCSError(f"{where}: not an FCS file: it begins with {start!r}, an FCS file with 'FCS3.1' or alike")
+    if len(raw) < HEADER_BYTES:
+        raise FCSError(f"{where}: the file ends inside its HEADER, after {len(raw)} of {HEADER_BYTES} bytes")
+    version = raw[:6].decode("latin-1").strip()
+    if version not in KNOWN_VERSIONS:
+        raise FCSError(f"{where}: FCS version {version!r} is not one of {', '.join(KNOWN_VERSIONS)}")
+    fields = [_offset(raw[10 + 8 * i : 18 + 8 * i]) for i in range(6)]
+    text_begin, text_end = fields[0], fields[1]
+    if not text_begin or not text_end or text_end <= text_begin:
+        found = raw[10:26].decode("latin-1").split()
+        raise FCSError(f"{where}: HEADER does not say where TEXT is: expected two offsets, found {found}")
+    return Header(
+        version=version,
+        text=(text_begin, text_end),
+        data=(fields[2] or 0, fields[3] or 0),
+        analysis=(fields[4] or 0, fields[5] or 0),
+    )
+
+
+def _offset(field: bytes) -> int | None:
+    """An offset right-justified in 8 bytes; None where it is blank or not a number."""
+    digits = field.decode("latin-1").strip("\x00 ")
+    return int(digits) if digits.isdecimal() and digits.isascii() else None

@@ -1,0 +1,7 @@
+"""A template, the gates it places on a sample, and the populations they give."""
+
+from cytoreg.gating.gate import gate
+from cytoreg.gating.result import Percentage, Result
+from cytoreg.gating.template import Template, parse_template
+
+__all__ = ["Percentage", "Result", "Template", "gate", "parse_template"]

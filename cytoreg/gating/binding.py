@@ -1,0 +1,144 @@
+"""A template bound to one file: which channel each axis is, which steps can be done, and what hangs on what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cytoreg.compensation import Compensation, compensation_for
+from cytoreg.errors import TemplateError, suggest
+from cytoreg.fcs.sample import Sample
+from cytoreg.fcs.spillover import Spillover
+from cytoreg.gating.events import Axis
+from cytoreg.gating.spec import GateSpec
+from cytoreg.gating.template import ROOT, Population, Template
+from cytoreg.markers import find_channel, panel_of
+
+__all__ = ["Bound", "Choices", "bind"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a user may say about one file beside the template.
+
+    channels: marker -> channel. start: the population whose events the file holds. compensation: in place
+    of the template's.
+    """
+
+    channels: Mapping[str, str] | None = None
+    start: str | None = None
+    compensation: str | Path | Spillover | None = None
+
+
+@dataclass(frozen=True)
+class Bound:
+    """parents: for each step that is done, in order, the step it hangs on. skipped: step -> reason."""
+
+    sample: Sample
+    template: Template
+    axes: Mapping[str, Axis]
+    compensation: Compensation | None
+    parents: Mapping[str, str]
+    skipped: Mapping[str, str]
+    start: str | None = None
+
+    @property
+    def steps(self) -> list[Population]:
+        """The populations that are gated, in order."""
+        return [self.template.populations[name] for name in self.parents]
+
+    def path(self, name: str) -> str:
+        """Names from the first step down to a population, joined by `/`."""
+        line = [name]
+        while (name := self.parents.get(name, ROOT)) != ROOT:
+            line.append(name)
+        return "/".join(reversed(line))
+
+
+def bind(sample: Sample, template: Template, choices: Choices) -> Bound:
+    """Find each axis in the panel and decide which steps are done.
+
+    Raises TemplateError where a step needs a marker that the panel does not have and may not be skipped.
+    """
+    if choices.start is not None and choices.start not in template.populations:
+        raise TemplateError(
+            f"{sample.name}: start: template {template.name} has no population {choices.start!r}; "
+            f"{suggest(choices.start, template.populations)}"
+        )
+    _known_markers(sample, template, choices)
+    wanted = [
+        p for p in template.populations.values() if choices.start is None or _below(template, p, choices.start)
+    ]
+    axes: dict[str, Axis] = {}
+    for name in dict.fromkeys(axis for p in wanted for axis in (*p.requires, *p.gate.axes(), *p.plot)):
+        channel = find_channel(name, sample, aliases=template.markers.get(name, ()), channels=choices.channels)
+        if channel is not None:
+            scale = template.transform_for(name, channel.range, is_scatter_or_time=channel.is_scatter_or_time)
+            axes[name] = Axis(name, channel, scale)
+    parents: dict[str, str] = {}
+    skipped: dict[str, str] = {}
+    if choices.start is not None:
+        parents[choices.start] = ROOT
+    for population in wanted:
+        missing = _missing(population, axes, skipped)
+        if missing and population.if_missing == "error":
+            raise TemplateError(
+                f"{sample.name}: population {population.name!r} of template {template.name} needs {missing}; "
+                f"the panel has: {panel_of(sample)}; say which channel carries a marker with channels "
+                "(--channel MARKER=CHANNEL)"
+            )
+        if missing:
+            skipped[population.name] = f"needs {missing}"
+            continue
+        parent = population.parent
+        while parent in skipped:
+            parent = template.populations[parent].parent
+        parents[population.name] = parent
+    choice = choices.compensation if choices.compensation is not None else template.compensation
+    return Bound(
+        sample=sample,
+        template=template,
+        axes=axes,
+        compensation=compensation_for(sample, choice),
+        parents=parents,
+        skipped=skipped,
+        start=choices.start,
+    )
+
+
+def _below(template: Template, population: Population, start: str) -> bool:
+    return start in template.ancestors(population.name)
+
+
+def _known_markers(sample: Sample, template: Template, choices: Choices) -> None:
+    """A word in `channels` that the template never asks for is a slip of the pen."""
+    known = {axis for p in template.populations.values() for axis in (*p.requires, *p.gate.axes(), *p.plot)}
+    known |= set(template.markers)
+    folded = {axis.casefold() for axis in known}
+    for marker in choices.channels or {}:
+        if marker.casefold() not in folded:
+            raise TemplateError(
+                f"{sample.name}: channels: template {template.name} asks for no marker {marker!r}; "
+                f"{suggest(marker, known, limit=30)}"
+            )
+
+
+def _missing(population: Population, axes: Mapping[str, Axis], skipped: Mapping[str, str]) -> str:
+    """What a step lacks, in words; nothing where it can be done."""
+    needed = dict.fromkeys((*population.requires, *_own_axes(population.gate)))
+    absent = [name for name in needed if name not in axes]
+    if absent:
+        return "marker " + ", ".join(repr(name) for name in absent)
+    for spec in population.gate.walk():
+        channels = [axes[name].channel.index for name in spec.on if name in axes]
+        if len(set(channels)) < len(channels):
+            return f"{' and '.join(spec.on)} on two channels, where one fits both"
+        if spec.population in skipped:
+            return f"population {spec.population!r}, which was skipped"
+    return ""
+
+
+def _own_axes(spec: GateSpec) -> tuple[str, ...]:
+    """The axes a gate looks at, those of its fallbacks left out."""
+    return tuple(dict.fromkeys((*spec.on, *(axis for part in spec.parts for axis in _own_axes(part)))))

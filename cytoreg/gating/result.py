@@ -1,0 +1,214 @@
+"""What gating one sample gave: counts, percentages with their intervals, masks, and the gates applied."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cytoreg.errors import TemplateError, suggest
+from cytoreg.gating.binding import Bound
+from cytoreg.gating.engine import Pass, Placed
+from cytoreg.gating.events import Events
+from cytoreg.gating.gates import Gate, Nothing
+from cytoreg.gating.template import ROOT
+from cytoreg.gating.uncertainty import wilson
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["AppliedGate", "Percentage", "Result"]
+
+
+@dataclass(frozen=True)
+class Percentage:
+    """A population in percent of one above it, with 95 % limits.
+
+    ci_low, ci_high: counting and gate placement together. ci_count_*: counting alone (Wilson). ci_gate_*:
+    placement alone; not-a-number in this version, which does not estimate it, so that together is counting.
+    """
+
+    text: str
+    value: float
+    count: int
+    ancestor_count: int
+    ci_low: float
+    ci_high: float
+    ci_count_low: float
+    ci_count_high: float
+    ci_gate_low: float
+    ci_gate_high: float
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AppliedGate:
+    """A concrete gate of a sample: its geometry and what each automatic part of it was placed on."""
+
+    population: str
+    gate: Gate
+    parts: tuple[Placed, ...]
+    axes: Mapping[str, Mapping[str, Any]]
+
+
+class Result:
+    """The gated sample. The engine's own arrays; DataFrames are built when they are asked for."""
+
+    def __init__(self, bound: Bound, events: Events, found: Pass) -> None:
+        self.bound = bound
+        self.events = events
+        self.nodes = found.nodes
+        self._applied = found.applied
+        self._placed = found.placed
+        self.names = tuple(name for name in bound.parents if name in found.nodes)
+
+    def __repr__(self) -> str:
+        return f"<Result {self.bound.sample.name}: {len(self.names)} populations by {self.bound.template.name}>"
+
+    @property
+    def n_events(self) -> int:
+        """Events of the file."""
+        return self.bound.sample.n_events
+
+    @property
+    def skipped(self) -> Mapping[str, str]:
+        """Steps that the panel did not allow, and why."""
+        return self.bound.skipped
+
+    @cached_property
+    def gates(self) -> dict[str, AppliedGate]:
+        """The concrete gates that were applied, by population."""
+        gates = {}
+        for name in self.names:
+            if name in self._applied:
+                gate = self._applied[name]
+                axes = {
+                    axis: {"channel": bound.channel.name, "transform": bound.transform.describe()}
+                    for axis in gate.on
+                    if (bound := self.bound.axes.get(axis)) is not None
+                }
+                gates[name] = AppliedGate(name, gate, self._parts(name), axes)
+        return gates
+
+    def count(self, name: str) -> int:
+        """Events in a population (`root` or `total` is the whole file)."""
+        return len(self.nodes[ROOT if name == "total" else name].index)
+
+    def mask(self, population: str) -> npt.NDArray[np.bool_]:
+        """One bool per event of the file. Any suffix of a path that is unique will do."""
+        mask = np.zeros(self.n_events, dtype=bool)
+        mask[self.nodes[self.resolve(population)].index] = True
+        return mask
+
+    def resolve(self, population: str) -> str:
+        """The name of a population given by name, path, or unique end of a path."""
+        if population in ("root", "total"):
+            return ROOT
+        wanted = population.split("/")
+        found = [name for name in self.names if self.bound.path(name).split("/")[-len(wanted) :] == wanted]
+        if len(found) == 1:
+            return found[0]
+        if population in self.bound.skipped:
+            reason = self.bound.skipped[population]
+            raise TemplateError(f"{self.bound.sample.name}: population {population!r} was skipped: it {reason}")
+        raise TemplateError(
+            f"{self.bound.sample.name}: no population {population!r}; "
+            f"{suggest(population, [self.bound.path(name) for name in self.names], limit=30)}"
+        )
+
+    def flags_of(self, name: str) -> tuple[str, ...]:
+        """Doubts about a population's own gate, and about the steps above it (`above:`)."""
+        own = [flag for part in self._parts(name) for flag in part.flags]
+        parent = self.bound.parents.get(name, ROOT)
+        if parent != self.bound.template.populations[name].parent and name != self.bound.start:
+            own.append("step_skipped")
+        if self.count(parent) == 0:
+            own.append("empty_parent")
+        return tuple(dict.fromkeys(own))
+
+    def percent(self, text: str) -> Percentage:
+        """`Tregs % of CD4+`: any population in any above it, whatever stands between."""
+        name, separator, of = text.partition(" % of ")
+        if not separator:
+            raise TemplateError(f"expected 'POPULATION % of ANCESTOR', found {text!r}")
+        for word in (name, of):
+            if word in self.bound.skipped:
+                return Percentage(text, *_nothing(), flags=("not_in_panel",))
+        child, ancestor = self.resolve(name), self.resolve(of)
+        line = [child]
+        while line[-1] != ROOT:
+            line.append(self.bound.parents[line[-1]])
+        if ancestor not in line[1:]:
+            raise TemplateError(f"{of!r} does not stand above {name!r}; above it are {', '.join(line[1:])}")
+        flags = tuple(dict.fromkeys(flag for step in line if step != ROOT for flag in self.flags_of(step)))
+        if any(self._unplaced(step) for step in line[: line.index(ancestor)]):
+            return Percentage(text, *_nothing(), flags=flags)
+        count, total = self.count(child), self.count(ancestor)
+        value = 100 * count / total if total else math.nan
+        low, high = wilson(count, total)
+        return Percentage(text, value, count, total, low, high, low, high, math.nan, math.nan, flags)
+
+    @property
+    def percentages(self) -> list[Percentage]:
+        """Those that the template's `report` asks for; what a start further down leaves out is left out."""
+        known = {*self.names, *self.bound.skipped, ROOT, "total"}
+        asked = [text.partition(" % of ") for text in self.bound.template.report]
+        return [self.percent(f"{name} % of {of}") for name, _, of in asked if name in known and of in known]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the `populations` table, without the columns that say which sample it is."""
+        rows = []
+        for name in self.names:
+            parent = self.bound.parents[name]
+            share = self.percent(f"{name} % of {parent}")
+            total = self.percent(f"{name} % of total").value
+            above = [flag for step in self.bound.path(name).split("/")[:-1] for flag in self.flags_of(step)]
+            flags = (*self.flags_of(name), *dict.fromkeys(f"above:{flag}" for flag in above))
+            rows.append(
+                {
+                    "population": self.bound.path(name),
+                    "population_id": f"{self.bound.template.name}:{name}",
+                    "name": name,
+                    "count": self.count(name),
+                    "parent": "" if parent == ROOT else self.bound.path(parent),
+                    "parent_count": self.count(parent),
+                    "percent_parent": share.value,
+                    "percent_total": total,
+                    "ci_low": share.ci_low,
+                    "ci_high": share.ci_high,
+                    "ci_count_low": share.ci_count_low,
+                    "ci_count_high": share.ci_count_high,
+                    "ci_gate_low": share.ci_gate_low,
+                    "ci_gate_high": share.ci_gate_high,
+                    "cells_per_ul": math.nan,
+                    "flags": ";".join(flags),
+                }
+            )
+        return rows
+
+    @property
+    def populations(self) -> pd.DataFrame:
+        """A row a population: path, count, percent of parent and of total, intervals, flags."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+    def _parts(self, name: str) -> tuple[Placed, ...]:
+        return tuple(
+            placed
+            for key, placed in self._placed.items()
+            if key == name or (key.startswith(f"{name}.") and key[len(name) :].replace(".", "").isdecimal())
+        )
+
+    def _unplaced(self, name: str) -> bool:
+        return any(isinstance(part.gate, Nothing) for part in self._parts(name))
+
+
+def _nothing() -> tuple[float, int, int, float, float, float, float, float, float]:
+    nan = math.nan
+    return nan, 0, 0, nan, nan, nan, nan, nan, nan

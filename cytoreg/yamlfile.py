@@ -1,0 +1,185 @@
+"""YAML files read with the line of every key, so that an error can say where it is.
+
+Templates, studies and plans are all read here; their schemas derive from `StrictModel`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from cytoreg.errors import CytoregError, suggest
+
+__all__ = ["StrictModel", "YamlDocument", "document_of", "load_yaml", "validate"]
+
+KeyPath = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+MAX_DEPTH = 100
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, with the words of YAML 1.2: only true and false are booleans, so `on` is a word."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@dataclass(frozen=True)
+class YamlDocument:
+    """What a YAML file holds, and on which line each key stands (counted from 1)."""
+
+    name: str
+    data: Any
+    lines: Mapping[KeyPath, int] = field(default_factory=dict)
+    prefix: KeyPath = ()
+
+    def at(self, *path: str | int) -> YamlDocument:
+        """The part of the document under a key; its messages still name the whole way down."""
+        data = self.data
+        for step in path:
+            data = data[step]
+        return YamlDocument(self.name, data, self.lines, (*self.prefix, *path))
+
+    def line(self, path: Sequence[str | int]) -> int | None:
+        """The line of a key, or of the nearest key above it that has one."""
+        key = (*self.prefix, *path)
+        while key:
+            if key in self.lines:
+                return self.lines[key]
+            key = key[:-1]
+        return self.lines.get((), None)
+
+    def where(self, path: Sequence[str | int]) -> str:
+        """`file, line N, key a.b.c`: how every message about this file begins."""
+        parts = [self.name]
+        if (line := self.line(path)) is not None:
+            parts.append(f"line {line}")
+        if whole := (*self.prefix, *path):
+            parts.append("key " + ".".join(str(step) for step in whole))
+        return ", ".join(parts)
+
+
+class StrictModel(BaseModel):
+    """A frozen schema in which an unknown key is an error that names the nearest valid one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys_only(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            known = {item.alias or name for name, item in cls.model_fields.items()} | set(cls.model_fields)
+            shown = {item.alias or name for name, item in cls.model_fields.items()}
+            for key in data:
+                if key not in known:
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown key '{key}'; {hint}",
+                        {"key": str(key), "hint": suggest(key, shown)},
+                    )
+        return data
+
+
+def load_yaml(source: Path | str, error: type[CytoregError], *, name: str | None = None) -> YamlDocument:
+    """Read a YAML file (a Path) or YAML text (a str), with the line of every key.
+
+    Raises `error` where the file is not there, is not YAML, or holds a key twice.
+    """
+    if isinstance(source, Path):
+        name = name or str(source)
+        try:
+            text = source.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            raise error(f"{name}: there is no such file") from None
+        except (OSError, UnicodeDecodeError) as problem:
+            raise error(f"{name}: cannot be read as text ({problem})") from None
+    else:
+        text, name = source, name or "<text>"
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        lines: dict[KeyPath, int] = {}
+        if node is not None:
+            _note_lines(node, (), lines, error, name)
+        data = loader.construct_document(node) if node is not None else None
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark or problem.context_mark
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        raise error(f"{name}{line}: not valid YAML: {problem.problem or problem.context}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:
+        raise error(f"{name}: not valid YAML: {str(problem).splitlines()[0]}") from None
+    finally:
+        loader.dispose()
+    return YamlDocument(name=name, data=data, lines=lines)
+
+
+def document_of(source: Path | str | Mapping[str, Any], error: type[CytoregError], name: str) -> YamlDocument:
+    """A document of a file, of YAML text, or of a mapping made in Python (then called `name`)."""
+    if isinstance(source, Mapping):
+        return YamlDocument(name=name, data=dict(source))
+    return load_yaml(source, error)
+
+
+def validate(model: type[Model], document: YamlDocument, error: type[CytoregError]) -> Model:
+    """The document as an instance of its schema, or one line that says where it departs from it."""
+    if not isinstance(document.data, Mapping):
+        raise error(f"{document.where(())}: expected keys and values, found {_kind(document.data)}")
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        path = [step for step in first["loc"] if not _is_union_tag(step)]
+        context = first.get("ctx") or {}
+        if first["type"] == "unknown_key":
+            path = [*path, context["key"]]
+            raise error(f"{document.where(path)}: {first['msg']}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "missing":
+            message = "is required and is not there"
+        elif first["type"] != "value_error":
+            message = f"{message[:1].lower()}{message[1:]}, found {_shown(first.get('input'))}"
+        raise error(f"{document.where(path)}: {message}") from None
+
+
+def _note_lines(
+    node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], error: type[CytoregError], name: str
+) -> None:
+    if len(path) > MAX_DEPTH:
+        raise error(f"{name}, line {node.start_mark.line + 1}: nested more than {MAX_DEPTH} deep")
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else str(key_node.value)
+            line = key_node.start_mark.line + 1
+            if key in seen:
+                raise error(f"{name}, line {line}: key '{key}' stands twice, first on line {seen[key]}")
+            seen[key] = line
+            lines[(*path, key)] = line
+            _note_lines(value_node, (*path, key), lines, error, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _note_lines(item, (*path, index), lines, error, name)
+
+
+def _is_union_tag(step: str | int) -> bool:
+    return isinstance(step, str) and ("[" in step or step.startswith("function-"))
+
+
+def _kind(value: Any) -> str:
+    names = {type(None): "nothing", list: "a list", str: "text", int: "a number", float: "a number"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
