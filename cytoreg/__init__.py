@@ -19,6 +19,7 @@ _HOMES = {
     "AnalysisError": "cytoreg.errors",
     "StoreError": "cytoreg.errors",
     "MissingDependency": "cytoreg.errors",
+    "Sample": "cytoreg.fcs",
     "read_fcs": "cytoreg.fcs",
     "gate": "cytoreg.gating",
     "load_template": "cytoreg.interop",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cytoreg.errors import TemplateError
@@ -16,8 +17,9 @@ from cytoreg.gating.events import Events
 from cytoreg.gating.result import Result
 from cytoreg.gating.shared import settle
 from cytoreg.gating.template import Template
+from cytoreg.markers import find_channel
 
-__all__ = ["events_of", "gate"]
+__all__ = ["events_of", "gate", "lacking"]
 
 RULES = ("events",)
 
@@ -51,7 +53,10 @@ def gate(
     matrix = Path(compensation) if isinstance(compensation, os.PathLike) else compensation
     choices = Choices(channels, start, matrix)
     tubes = {"full": _opened(sample), **{f"fmo:{m}": _opened(control) for m, control in (controls or {}).items()}}
-    bound = {tube: bind(opened, template, choices) for tube, opened in tubes.items()}
+    bound = {
+        tube: bind(opened, template, lacking(tube, opened, tubes["full"], template, choices))
+        for tube, opened in tubes.items()
+    }
     events = {tube: events_of(item) for tube, item in bound.items()}
     settled: dict[str, dict[str, Placed]] = {tube: {} for tube in tubes}
     while True:
@@ -63,10 +68,21 @@ def gate(
         if not asked:
             return Result(bound["full"], events["full"], passes["full"])
         cuts = {
-            key: settle(p.proposals[key].placed for p in passes.values() if key in p.proposals) for key in asked
+            key: settle((tube, p.proposals[key].placed) for tube, p in passes.items() if key in p.proposals)
+            for key in asked
         }
         for tube, found in passes.items():
             settled[tube] = {**found.placed, **settled[tube], **cuts}
+
+
+def lacking(tube: str, sample: Sample, full: Sample, template: Template, choices: Choices) -> Choices:
+    """The choices for a tube; an FMO control that no longer names its marker takes the channel of a full tube."""
+    kind, _, marker = tube.partition(":")
+    aliases, said = template.markers.get(marker, ()), choices.channels
+    if kind != "fmo" or find_channel(marker, sample, aliases=aliases, channels=said) is not None:
+        return choices
+    channel = find_channel(marker, full, aliases=aliases, channels=said)
+    return choices if channel is None else replace(choices, channels={**(said or {}), marker: channel.name})
 
 
 def events_of(bound: Bound) -> Events:

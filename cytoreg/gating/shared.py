@@ -1,7 +1,8 @@
 """A cut that several tubes share: proposed by each, settled once, the same for all of the batch.
 
-Where a control made a proposal only controls count; else the tubes' own; else their fallbacks. The cut is
-the median of the proposals, so that one odd tube does not move it.
+Where a control made a proposal only controls count; else the full tubes' own; else their fallbacks. What a
+control would make of a cut that it is no control for is left out. The cut is the median of the proposals, so
+that one odd tube does not move it.
 """
 
 from __future__ import annotations
@@ -17,21 +18,26 @@ from cytoreg.gating.gates import Nothing, Range
 __all__ = ["settle"]
 
 
-def settle(proposals: Iterable[Placed]) -> Placed:
-    """One gate from what the tubes of a group propose; the order of the tubes does not matter."""
-    offered = list(proposals)
+def settle(proposals: Iterable[tuple[str, Placed]]) -> Placed:
+    """One gate from what tubes propose; their order does not matter.
+
+    proposals: the kind of tube (`full`, `fmo:MARKER`) and its gate, at least one.
+    """
+    everything = list(proposals)
+    counting = [placed for tube, placed in everything if tube == "full" or placed.source == "control"]
+    offered = counting or [placed for _, placed in everything]
     usable = [placed for placed in offered if isinstance(placed.gate, Range)]
     for source in ("control", "own", "fallback"):
         chosen = [placed for placed in usable if placed.source == source]
         if chosen:
-            return _median(chosen, tubes=len(offered))
+            return _median(chosen)
     reasons = sorted({reason for placed in offered for reason in placed.reasons})
     first = offered[0]
     flags = tuple(sorted({flag for placed in offered for flag in placed.flags}))
     return Placed(Nothing("; ".join(reasons)), first.method, 0, first.source, first.scope, tuple(reasons), flags)
 
 
-def _median(chosen: Sequence[Placed], tubes: int) -> Placed:
+def _median(chosen: Sequence[Placed]) -> Placed:
     gates = [placed.gate for placed in chosen if isinstance(placed.gate, Range)]
     low, high = median(gate.min for gate in gates), median(gate.max for gate in gates)
     first = min(chosen, key=lambda placed: placed.method)

@@ -14,7 +14,7 @@ from cytoreg.simulation.cohort import VISITS
 from cytoreg.simulation.disease import ARMS, Effects, components, das28_crp_of, draw_latent, effects_of
 from cytoreg.simulation.panels import PANELS, kind_shares
 
-__all__ = ["planted_values"]
+__all__ = ["beside", "planted_values"]
 
 PATIENTS = 100_000
 _SEED = 20_130_101  # of the large cohort, the same for every study
@@ -119,3 +119,21 @@ def _within(x: FloatArray, y: FloatArray, arm: NDArray[np.intp]) -> float:
 def _ranks(values: NDArray[Any]) -> FloatArray:
     """Average ranks, scaled to mean about zero so that the least squares are well conditioned."""
     return pd.Series(values).rank().to_numpy() / len(values) - 0.5
+
+
+def beside(planted: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Each planted value with the primary estimate that answers it.
+
+    planted: as `planted_values` gives it. found: the `associations` table. Columns: analysis, arm, planted,
+    estimate, ci_low, ci_high. The primary row of an analysis by arm is the one of that arm.
+    """
+    rows = []
+    for _, value in planted.iterrows():
+        answers = found[(found["analysis"] == value["analysis"]) & found["estimate"].notna()]
+        arm = value["arm"] if isinstance(value["arm"], str) else ""
+        chosen = answers[answers["arm"] == arm] if arm else answers[answers["primary"].astype(bool)]
+        if len(chosen):
+            first = chosen.iloc[0]
+            row = {key: float(first[key]) for key in ("estimate", "ci_low", "ci_high")}
+            rows.append({"analysis": value["analysis"], "arm": arm, "planted": float(value["planted"]), **row})
+    return pd.DataFrame(rows, columns=["analysis", "arm", "planted", "estimate", "ci_low", "ci_high"])

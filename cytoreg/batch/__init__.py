@@ -1,0 +1,1 @@
+"""Gates many samples, nothing else: the samples sheet, the worker, the runner."""

@@ -1,0 +1,60 @@
+"""Options that several commands share, and how long work shows itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from cytoreg.errors import StudyError
+
+__all__ = ["Jobs", "Json", "Out", "Quiet", "StudyArgument", "channels_of", "progress_bar"]
+
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Folder with study.yaml, or that file.")]
+Out = Annotated[str | None, typer.Option("--out", help="Where results go; STUDY/results if not given.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all processors if not given.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def channels_of(said: list[str] | None) -> dict[str, str] | None:
+    """`MARKER=CHANNEL` options as a mapping. Raises StudyError for anything else."""
+    channels = {}
+    for text in said or []:
+        marker, equals, channel = text.partition("=")
+        if not (marker and equals and channel):
+            raise StudyError(f"--channel {text}: expected MARKER=CHANNEL, such as CD25=VL1-H")
+        channels[marker] = channel
+    return channels or None
+
+
+@contextmanager
+def progress_bar(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int, str], None] | None]:
+    """A bar on a terminal, a plain line every tenth of the way otherwise, on standard error."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=None)
+
+            def show(done: int, total: int, name: str) -> None:
+                bar.update(task, completed=done, total=total, description=f"{what} {name[-40:]}")
+
+            yield show
+    else:
+        said = [-1]
+
+        def line(done: int, total: int, name: str) -> None:
+            tenth = 10 * done // max(total, 1)
+            if tenth != said[0]:
+                said[0] = tenth
+                typer.echo(f"{what} {done} of {total}", err=True)
+
+        yield line

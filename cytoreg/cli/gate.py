@@ -1,0 +1,145 @@
+"""`cytoreg gate`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cytoreg.cli._options import channels_of
+
+if TYPE_CHECKING:
+    from cytoreg.gating import Result
+
+
+class Format(StrEnum):
+    """How the populations are printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+class Against(StrEnum):
+    """The second engine."""
+
+    flowkit = "flowkit"
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An FCS file.")],
+    template: Annotated[str, typer.Option("--template", "-t", help="A shipped name or a template file.")],
+    format_: Annotated[Format, typer.Option("--format", help="Of the populations table.")] = Format.table,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option("--channel", metavar="MARKER=CHANNEL", help="Which channel carries a marker."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--start", help="The population whose events the file holds.")
+    ] = None,
+    compensation: Annotated[
+        str | None, typer.Option("--compensation", help="A matrix file, from_file or none.")
+    ] = None,
+    fmo: Annotated[
+        list[str] | None, typer.Option("--fmo", metavar="MARKER=FILE", help="The FMO control that lacks a marker.")
+    ] = None,
+    rule: Annotated[str, typer.Option("--rule", help="How events are counted.")] = "events",
+    seed: Annotated[int, typer.Option("--seed", help="For methods that draw random numbers.")] = 0,
+    export: Annotated[
+        str | None, typer.Option("--export", metavar="POP", help="Write a population's events.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File for --export (.fcs or .csv) or --format.")
+    ] = None,
+    against: Annotated[
+        Against | None, typer.Option("--against", help="Also run the gates through FlowKit.")
+    ] = None,
+) -> None:
+    """Gate one file and print its populations.
+
+    Example: cytoreg gate tube.fcs --template treg_foxp3 --fmo CD25=fmo_cd25.fcs --format csv
+    """
+    from cytoreg.gating import gate
+
+    matrix: Any = compensation
+    if compensation not in (None, "none", "from_file"):
+        matrix = Path(str(compensation))
+    result = gate(
+        file,
+        template,
+        channels=channels_of(channel),
+        start=start,
+        compensation=matrix,
+        controls=channels_of(fmo),
+        rule=rule,
+        seed=seed,
+    )
+    if export:
+        from cytoreg.interop.export import export_population
+
+        path = out or file.with_name(f"{file.stem}_{export.replace('/', '_')}.fcs")
+        count = export_population(result, export, path)
+        typer.echo(f"wrote {count} events to {path}", err=True)
+        out = None
+    _print(result, format_, out)
+    if against is Against.flowkit:
+        from cytoreg.interop.flowkit import compare
+
+        differences = compare(result)
+        typer.echo(f"FlowKit: {len(result.gates)} gates, {len(differences)} events decided otherwise", err=True)
+        for difference in differences[:100]:
+            typer.echo(f"- {difference}", err=True)
+
+
+def _print(result: Result, format_: Format, out: Path | None) -> None:
+    rows = result.rows()
+    if format_ is Format.parquet:
+        if out is None:
+            from cytoreg.errors import StoreError
+
+            raise StoreError("--format parquet needs --out FILE: it cannot be printed")
+        result.populations.to_parquet(out, index=False)
+        return
+    stream = out.open("w", encoding="utf-8", newline="") if out else sys.stdout
+    try:
+        if format_ is Format.csv:
+            writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(
+                [{key: "" if value != value else value for key, value in row.items()} for row in rows]
+            )
+        elif format_ is Format.json:
+            clean = [{key: None if value != value else value for key, value in row.items()} for row in rows]
+            stream.write(json.dumps(clean, indent=1, ensure_ascii=False) + "\n")
+        else:
+            _table(result, rows, stream)
+    finally:
+        if out:
+            stream.close()
+
+
+def _table(result: Result, rows: list[dict[str, Any]], stream: Any) -> None:
+    width = max(len(row["name"]) + 2 * row["population"].count("/") for row in rows)
+    stream.write(f"{'population':<{width}}  {'count':>9}  {'% of parent':>11}  {'95 % interval':>17}  flags\n")
+    for row in rows:
+        name = "  " * row["population"].count("/") + row["name"]
+        interval = "" if row["ci_low"] != row["ci_low"] else f"{row['ci_low']:.2f} to {row['ci_high']:.2f}"
+        percent = "" if row["percent_parent"] != row["percent_parent"] else f"{row['percent_parent']:.2f}"
+        own = ";".join(flag for flag in row["flags"].split(";") if not flag.startswith("above:"))
+        stream.write(f"{name:<{width}}  {row['count']:>9}  {percent:>11}  {interval:>17}  {own}".rstrip() + "\n")
+    stream.write("\n")
+    for share in result.percentages:
+        shown = (
+            "not measured"
+            if share.value != share.value
+            else f"{share.value:.2f} ({share.ci_low:.2f} to {share.ci_high:.2f})"
+        )
+        stream.write(f"{share.text}: {shown}" + (f"  [{', '.join(share.flags)}]" if share.flags else "") + "\n")
+    for name, reason in result.skipped.items():
+        stream.write(f"skipped: {name} {reason}\n")

@@ -1,0 +1,164 @@
+"""What a picture of a gate shows: the parent's events as a grid of counts on display axes, and the gate's outline.
+
+Plain data that a report can draw later without the FCS file.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cytoreg.gating.events import Axis
+from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Nothing, Polygon, Range, Rectangle
+from cytoreg.gating.result import Result
+from cytoreg.transforms import Linear
+
+__all__ = ["pictures_of", "ticks"]
+
+BINS_2D = 96
+BINS_1D = 160
+Array = npt.NDArray[np.float64]
+
+
+def pictures_of(result: Result) -> list[dict[str, Any]]:
+    """A picture for each population whose gate looks at an axis, in the order of the tree."""
+    return [
+        _picture(result, name, axes)
+        for name in result.names
+        if name in result.gates and (axes := _axes_of(result, name))
+    ]
+
+
+def _axes_of(result: Result, name: str) -> list[str]:
+    """The axes the template names for the picture, else the first two that the gate looks at."""
+    asked = [axis for axis in result.bound.template.populations[name].plot if axis in result.bound.axes]
+    own = [axis for axis in result.gates[name].gate.on if axis in result.bound.axes]
+    if not own and not asked:
+        return []  # a boolean over populations has no axes of its own
+    return (asked or own)[:2]
+
+
+def _picture(result: Result, name: str, axes: list[str]) -> dict[str, Any]:
+    parent = result.bound.parents[name]
+    node = result.nodes[parent]
+    columns = [result.events.display(node, axis) for axis in axes]
+    spans = [_span(result, axis, column) for axis, column in zip(axes, columns, strict=True)]
+    if len(axes) == 2:
+        counts, _, _ = np.histogram2d(columns[1], columns[0], bins=BINS_2D, range=(spans[1], spans[0]))
+    else:
+        counts = np.histogram(columns[0], bins=BINS_1D, range=spans[0])[0][None, :]
+    packed = zlib.compress(np.minimum(counts, 65535).astype("<u2").tobytes(), 6)
+    described = [_axis(result.bound.axes[axis], span) for axis, span in zip(axes, spans, strict=True)]
+    share = result.percent(f"{name} % of {parent}")
+    applied = result.gates[name]
+    return {
+        "population": name,
+        "parent": parent,
+        "path": result.bound.path(name),
+        "title": f"{name} in {'all events' if parent == 'root' else parent}",
+        "x": described[0],
+        "y": described[1] if len(axes) == 2 else None,
+        "nx": int(counts.shape[1]),
+        "ny": int(counts.shape[0]),
+        "grid": base64.b64encode(packed).decode("ascii"),
+        "shapes": _shapes(applied.gate, axes),
+        "count": share.count,
+        "parent_count": share.ancestor_count,
+        "percent": share.value,
+        "ci_low": share.ci_low,
+        "ci_high": share.ci_high,
+        "method": ", ".join(dict.fromkeys(part.method for part in applied.parts)),
+        "flags": list(result.flags_of(name)),
+        "reasons": [reason for part in applied.parts for reason in part.reasons],
+    }
+
+
+def _span(result: Result, axis: str, column: Array) -> tuple[float, float]:
+    """What the axis shows: nearly all events, and on scatter the whole scale from 0."""
+    finite = column[np.isfinite(column)]
+    bound = result.bound.axes[axis]
+    if isinstance(bound.transform, Linear):
+        high = float(np.percentile(finite, 99.5)) if len(finite) else bound.channel.range
+        return 0.0, max(min(high * 1.1, bound.channel.range), 1e-9)
+    whole = result.events.display(result.nodes["root"], axis)
+    low, high = np.percentile(whole[np.isfinite(whole)], [0.1, 99.9]) if len(whole) else (0.0, 1.0)
+    margin = 0.05 * (high - low) or 0.5
+    return float(low - margin), float(high + margin)
+
+
+def _axis(axis: Axis, span: tuple[float, float]) -> dict[str, Any]:
+    label = axis.name if axis.name == axis.channel.name else f"{axis.name} ({axis.channel.name})"
+    return {"label": label, "min": span[0], "max": span[1], "ticks": ticks(axis, span)}
+
+
+def ticks(axis: Axis, span: tuple[float, float]) -> list[list[Any]]:
+    """Positions in display units with what to write there: round linear values that lie in the span."""
+    if isinstance(axis.transform, Linear):
+        step = 10 ** math.floor(math.log10(max(span[1] - span[0], 1e-9)))
+        step = next(s for s in (step / 5, step / 2, step) if (span[1] - span[0]) / s <= 6.5)
+        values = [step * i for i in range(math.ceil(span[0] / step), math.floor(span[1] / step) + 1)]
+        return [[value, _short(value)] for value in values]
+    powers = [10.0**p for p in range(1, 8)]
+    values = [*(-p for p in reversed(powers)), 0.0, *powers]
+    positions = axis.transform.forward(np.asarray(values))
+    found: list[list[Any]] = [
+        [float(p), _short(v)] for p, v in zip(positions, values, strict=True) if span[0] <= p <= span[1]
+    ]
+    least = 0.06 * (span[1] - span[0])
+    kept: list[list[Any]] = []
+    for tick in sorted(found, key=lambda item: (item[1] != "0", -abs(float(item[0])))):
+        if all(abs(tick[0] - other[0]) >= least for other in kept):
+            kept.append(tick)
+    return sorted(kept, key=lambda item: item[0])
+
+
+def _short(value: float) -> str:
+    size = abs(value)
+    text = f"{size / 1e6:g}M" if size >= 1e6 else f"{size / 1e3:g}K" if size >= 1e3 else f"{size:g}"
+    return f"−{text}" if value < 0 else text
+
+
+def _shapes(gate: Gate, axes: list[str]) -> list[dict[str, Any]]:
+    """The outline of a gate as far as these axes show it."""
+    match gate:
+        case All(parts=parts) | Any_(parts=parts):
+            return [shape for part in parts for shape in _shapes(part, axes)]
+        case Not(part=part):
+            return _shapes(part, axes)
+        case Range(on=on, min=low, max=high):
+            return _lines(on[0], (low, high), axes)
+        case Rectangle(on=on, min=low, max=high):
+            if len(on) == 2 and list(on) == axes and all(map(math.isfinite, (*low, *high))):
+                corners = [(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1])]
+                return [_polygon(corners)]
+            return [line for i, axis in enumerate(on) for line in _lines(axis, (low[i], high[i]), axes)]
+        case Polygon(on=on, vertices=vertices) if set(on) == set(axes):
+            return [_polygon([vertex if list(on) == axes else vertex[::-1] for vertex in vertices])]
+        case Ellipse(on=on) if len(on) == 2 and set(on) == set(axes):
+            points = _ellipse_points(gate)
+            return [_polygon([point if list(on) == axes else point[::-1] for point in points])]
+        case Nothing() | _:
+            return []
+
+
+def _lines(axis: str, limits: tuple[float, float], axes: list[str]) -> list[dict[str, Any]]:
+    if axis not in axes:
+        return []
+    letter = "xy"[axes.index(axis)]
+    return [{"kind": "line", "axis": letter, "at": float(at)} for at in limits if math.isfinite(at)]
+
+
+def _polygon(points: list[tuple[float, float]]) -> dict[str, Any]:
+    return {"kind": "polygon", "points": [[float(x), float(y)] for x, y in points], "closed": True}
+
+
+def _ellipse_points(gate: Ellipse, n: int = 72) -> list[tuple[float, float]]:
+    lower = np.linalg.cholesky(np.asarray(gate.covariance))
+    angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    points = gate.distance * (lower @ np.stack([np.cos(angle), np.sin(angle)])) + np.asarray(gate.center)[:, None]
+    return [(float(x), float(y)) for x, y in points.T]

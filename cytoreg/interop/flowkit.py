@@ -1,0 +1,155 @@
+"""FlowKit as the second engine: the concrete gates of a result applied by it, and every event it decides otherwise.
+
+FlowKit and what it imports load here, when asked for, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Nothing, Polygon, Range, Rectangle, Reference
+from cytoreg.gating.result import Result
+from cytoreg.transforms import Arcsinh, Logicle
+
+__all__ = ["Difference", "compare", "membership"]
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An event that the two engines decide otherwise. values: display units of the gate's axes."""
+
+    population: str
+    event: int
+    ours: bool
+    values: tuple[float, ...]
+
+    def __str__(self) -> str:
+        side = "in here, out there" if self.ours else "out here, in there"
+        return f"{self.population}, event {self.event}: {side}, at {', '.join(f'{v:.12g}' for v in self.values)}"
+
+
+def compare(result: Result) -> list[Difference]:
+    """Every event whose membership of a population differs from FlowKit's, population by population."""
+    theirs = membership(result)
+    differences = []
+    for name, mask in theirs.items():
+        ours = result.mask(name)
+        axes = result.gates[name].gate.on
+        for event in np.flatnonzero(ours != mask):
+            values = tuple(
+                float(result.events.display(result.nodes["root"], axis)[event])
+                for axis in axes
+                if axis in result.bound.axes
+            )
+            differences.append(Difference(name, int(event), bool(ours[event]), values))
+    return differences
+
+
+def membership(result: Result) -> dict[str, Mask]:
+    """Which events FlowKit's gates and transforms put in each population.
+
+    The channels go to FlowKit raw; compensation is its own matrix product, transforms and gates its own
+    classes. Booleans over gates are put together from its answers, since FlowKit has no names for parts.
+    """
+    columns = _display_columns(result)
+    found: dict[str, Mask] = {"root": np.ones(result.n_events, dtype=bool)}
+    if result.bound.start is not None:
+        found[result.bound.start] = found["root"]
+    for name, applied in result.gates.items():
+        inside = _inside(applied.gate, columns, found, result.n_events)
+        found[name] = inside & found[result.bound.parents[name]]
+    return {name: found[name] for name in result.gates}
+
+
+def _display_columns(result: Result) -> dict[str, npt.NDArray[np.float64]]:
+    """Display values of each axis, by FlowKit's compensation and transforms."""
+    import flowkit
+    from flowkit import transforms
+
+    sample = result.bound.sample
+    raw = sample.to_numpy().astype(np.float64)
+    compensated = raw.copy()
+    if result.bound.compensation is not None:
+        matrix = result.bound.compensation
+        names = list(matrix.spillover.channels)
+        detectors = [sample.channels[i].name for i in matrix.indices]
+        frame = flowkit.Sample(raw, channel_labels=_unique(sample), sample_id="sample")
+        spill = flowkit.Matrix(matrix.spillover.matrix, detectors, fluorochromes=names)
+        frame.apply_compensation(spill)
+        compensated = frame.get_events(source="comp")
+    columns = {}
+    for name, axis in result.bound.axes.items():
+        values = compensated[:, axis.channel.index]
+        scale = axis.transform
+        if isinstance(scale, Logicle):
+            theirs = transforms.LogicleTransform(
+                param_t=scale.T, param_w=scale.W, param_m=scale.M, param_a=scale.A
+            )
+            values = theirs.apply(np.ascontiguousarray(values)) * scale.M
+        elif isinstance(scale, Arcsinh):
+            values = np.arcsinh(values / scale.cofactor)
+        columns[name] = np.asarray(values, dtype=np.float64)
+    return columns
+
+
+def _unique(sample: Any) -> list[str]:
+    names = [channel.name for channel in sample.channels]
+    return [name if names.count(name) == 1 else f"{name}#{i}" for i, name in enumerate(names)]
+
+
+def _inside(gate: Gate, columns: dict[str, Any], found: dict[str, Mask], n: int) -> Mask:
+    match gate:
+        case All(parts=parts):
+            return np.logical_and.reduce([_inside(part, columns, found, n) for part in parts])
+        case Any_(parts=parts):
+            return np.logical_or.reduce([_inside(part, columns, found, n) for part in parts])
+        case Not(part=part):
+            return ~_inside(part, columns, found, n)
+        case Reference(population=population):
+            return found[population]
+        case Nothing():
+            return np.zeros(n, dtype=bool)
+        case _:
+            return _geometry(gate, columns)
+
+
+def _geometry(gate: Range | Rectangle | Polygon | Ellipse, columns: dict[str, Any]) -> Mask:
+    import pandas as pd
+    from flowkit import Dimension, gates
+
+    frame = pd.DataFrame({axis: columns[axis] for axis in gate.on})
+    match gate:
+        case Range(on=on, min=low, max=high):
+            theirs: Any = gates.RectangleGate(
+                "gate", [Dimension(on[0], range_min=_limit(low), range_max=_limit(high))]
+            )
+        case Rectangle(on=on, min=low, max=high):
+            dims = [
+                Dimension(a, range_min=_limit(x), range_max=_limit(y))
+                for a, x, y in zip(on, low, high, strict=True)
+            ]
+            theirs = gates.RectangleGate("gate", dims)
+        case Polygon(on=on, vertices=vertices):
+            theirs = gates.PolygonGate(
+                "gate", [Dimension(axis) for axis in on], vertices=[list(v) for v in vertices]
+            )
+        case Ellipse(on=on):
+            theirs = gates.EllipsoidGate(
+                "gate",
+                [Dimension(axis) for axis in on],
+                coordinates=list(gate.center),
+                covariance_matrix=[list(row) for row in gate.covariance],
+                distance_square=gate.distance**2,
+            )
+    inside: Mask = np.asarray(theirs.apply(frame), dtype=bool)
+    return inside
+
+
+def _limit(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,222 @@
+"""What the page of the cohort holds: summary, trajectories, answers, quality, what did not match, methods."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from cytoreg.clinical.timeline import natural_key
+from cytoreg.reports.questions import Answer, answers_of, without_caution
+from cytoreg.reports.results import Results
+from cytoreg.reports.strips import value_strip
+from cytoreg.reports.trajectories import Axis, cohort_trajectory, styles_of
+from cytoreg.reports.words import (
+    counted,
+    flag_words,
+    flags_in,
+    joined,
+    label,
+    number,
+    percent,
+    percent_with_interval,
+)
+
+__all__ = ["cohort_page", "time_axis"]
+
+CAUTION = "These are associations unless patients were randomised to what is compared; they do not show a cause."
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with its title and caption."""
+
+    title: str
+    drawing: Markup
+    caption: str
+
+
+def cohort_page(results: Results) -> dict[str, Any]:
+    """Everything the template of the cohort's page needs, as plain data."""
+    answers = answers_of(results)
+    return {
+        "summary": _summary(results, answers),
+        "tiles": _tiles(results),
+        "figures": _figures(results),
+        "answers": answers,
+        "subjects": _subjects(results),
+        "quality": _quality(results),
+        "failures": _records(results.tables["failures"], ("sample_id", "subject_id", "visit", "stage", "error")),
+        "unmatched": _records(results.tables["unmatched"], ("side", "subject_id", "visit", "sample_id", "reason")),
+    }
+
+
+def time_axis(results: Results) -> Axis:
+    """Study days where there are any, else the visits in their order."""
+    if results.has_days:
+        return Axis("study day")
+    return Axis("visit", [(float(place), visit) for place, visit in enumerate(results.visits)])
+
+
+def _summary(results: Results, answers: Sequence[Answer]) -> list[str]:
+    """A paragraph: who was seen, then the answers of the primary analyses, then what they do not show."""
+    noun, n = results.noun, len(results.subjects)
+    who = counted(n, noun)
+    if len(results.arm_names) > 1:
+        by_arm = results.linked.assign(_arm=results.arms).groupby("_arm")["subject_id"].nunique()
+        who += f" ({joined(f'{by_arm[arm]} in {arm}' for arm in results.arm_names)})"
+    seen = f" seen at {counted(len(results.visits), 'visit')}" if len(results.visits) > 1 else ""
+    gated = len(results.samples)
+    samples = (
+        f"; {counted(gated, 'blood sample' if results.is_clinical else 'sample')} measured"
+        if noun != "sample"
+        else ""
+    )
+    failed = len(results.tables["failures"])
+    sentences = [f"{who}{seen}{samples}" + (f", {failed} could not be." if failed else ".")]
+    first = [answer for answer in answers if answer.family] or answers
+    said = [without_caution(answer.sentence) for answer in first if answer.sentence]
+    sentences += said
+    if said:
+        sentences.append(CAUTION)
+    elif results.value:
+        values = results.linked[results.value].astype(float).dropna()
+        if len(values):
+            sentences.append(
+                f"{results.value}: median {percent(values.median())}, from {percent(values.min())} to {percent(values.max())}."
+            )
+    return sentences
+
+
+def _tiles(results: Results) -> list[tuple[str, str]]:
+    """The key numbers."""
+    quality = results.samples
+    doubted = _doubted_samples(results)
+    tiles = [(f"{len(results.subjects):,}", f"{results.noun}s" if len(results.subjects) != 1 else results.noun)]
+    if results.has_visits:
+        tiles.append((f"{len(results.linked):,}", f"visits of {results.noun}s"))
+    if results.noun != "sample":
+        tiles.append((f"{len(quality):,}", "samples measured"))
+    if "events" in quality.columns and len(quality):
+        tiles.append((f"{pd.to_numeric(quality['events']).fillna(0).sum() / 1e6:,.2f} M", "events gated"))
+    tiles.append((f"{len(doubted):,}", "samples with a flag"))
+    tiles.append((f"{len(results.tables['failures']):,}", "samples failed"))
+    return tiles
+
+
+def _figures(results: Results) -> list[Figure]:
+    """The main percentage and the activity score over time; without visits, the percentage of each sample."""
+    figures = []
+    linked = results.linked
+    if results.value and len(results.visits) < 2:
+        low, high = (
+            linked.get(f"{results.value} {end}", pd.Series(np.nan, linked.index)) for end in ("ci_low", "ci_high")
+        )
+        rows = pd.DataFrame(
+            {"name": linked["subject_id"], "value": linked[results.value], "low": low, "high": high}
+        )
+        drawing = value_strip(rows.astype({"value": float, "low": float, "high": float}), results.value)
+        return [Figure(results.value, drawing, "Each sample with its 95 % interval, in rising order.")]
+    styles = styles_of(results.arm_names)
+    for name in (results.value, results.activity):
+        if not name or len(results.visits) < 2:
+            continue
+        frame = linked[["subject_id", "visit"]].assign(
+            group=results.arms, x=results.when, y=linked[name].astype(float)
+        )
+        frame = frame[frame["group"].isin([style.name for style in styles])]
+        if not frame["y"].notna().any():
+            continue
+        drawing = cohort_trajectory(frame, name, time_axis(results), styles)
+        by_arm = " of the arm" if len(styles) > 1 else ""
+        caption = f"Thin: each {results.noun}. Bold: mean{by_arm} with its 95 % interval at each visit."
+        figures.append(Figure(f"{label(name)} over time", drawing, caption))
+    return figures
+
+
+def _subjects(results: Results) -> list[dict[str, str]]:
+    """A row a subject for the list that leads to their pages: first and last values."""
+    rows = []
+    table = results.linked.assign(_arm=results.arms, _when=results.when)
+    flagged = _doubted_samples(results)
+    samples = results.samples
+    for subject in results.subjects:
+        own = table[table["subject_id"] == subject].sort_values("_when", kind="stable")
+        mine = samples[samples["subject_id"] == subject]
+        doubts = sum(sample in flagged for sample in mine["sample_id"])
+        rows.append(
+            {
+                "subject": subject,
+                "page": results.page_of(subject),
+                "arm": next((arm for arm in own["_arm"] if arm), ""),
+                "visits": f"{len(own)}",
+                "value": _course(own, results.value, lambda v: percent(v)),
+                "activity": _course(own, results.activity, lambda v: number(v, 2)),
+                "flags": f"{doubts} of {len(mine)}" if doubts else "none" if len(mine) else "no sample",
+            }
+        )
+    return rows
+
+
+def _course(own: pd.DataFrame, name: str, write: Any) -> str:
+    """First and last known value."""
+    known = own[name].astype(float).dropna().tolist() if name else []
+    if not known:
+        return "not measured"
+    return write(known[0]) if len(known) == 1 else f"{write(known[0])} → {write(known[-1])}"
+
+
+def _doubted_samples(results: Results) -> dict[str, list[str]]:
+    """Full tubes with flags: sample -> codes, those of the tube and of the percentages asked for.
+
+    What a panel was never meant to measure is no doubt about the sample.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    full = set(results.samples["sample_id"])
+    for table in (results.samples, results.tables["percentages"]):
+        for sample, given in zip(table["sample_id"], table["flags"], strict=True):
+            if sample in full:
+                found[sample] += [code for code in flags_in(given) if code not in ("not_in_panel", "step_skipped")]
+    return {sample: list(dict.fromkeys(codes)) for sample, codes in found.items() if codes}
+
+
+def _quality(results: Results) -> dict[str, Any]:
+    """Flags in words with how many samples have each, and the samples that have them."""
+    doubted = _doubted_samples(results)
+    counts: dict[str, int] = defaultdict(int)
+    for codes in doubted.values():
+        for words in dict.fromkeys(map(flag_words, codes)):
+            counts[words] += 1
+    identity = results.samples.set_index("sample_id")
+    rows = [
+        {
+            "sample": sample,
+            "subject": str(identity.loc[sample, "subject_id"]),
+            "visit": str(identity.loc[sample, "visit"]),
+            "panel": str(identity.loc[sample, "panel"]),
+            "flags": list(dict.fromkeys(map(flag_words, codes))),
+        }
+        for sample, codes in sorted(doubted.items(), key=lambda item: natural_key(item[0]))
+    ]
+    total = len(results.samples)
+    summary = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return {
+        "summary": [(words, n, f"{100 * n / total:.0f}") for words, n in summary],
+        "rows": rows,
+        "total": total,
+    }
+
+
+def _records(table: pd.DataFrame, columns: Sequence[str]) -> list[Mapping[str, str]]:
+    return [dict(zip(columns, map(str, row), strict=True)) for row in table[list(columns)].itertuples(index=False)]
+
+
+def main_value_text(row: pd.Series, name: str) -> str:
+    """A percentage of a row of `linked` with its interval."""
+    value, low, high = (float(row.get(f"{name}{end}", np.nan)) for end in ("", " ci_low", " ci_high"))
+    return percent_with_interval(value, low, high)

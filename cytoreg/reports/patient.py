@@ -1,0 +1,272 @@
+"""What a patient's page holds: the course, the visits, the own correlation, the gates of each sample, the flags."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from cytoreg.reports.cohort import main_value_text, time_axis
+from cytoreg.reports.gatings import GatePicture, gate_pictures
+from cytoreg.reports.results import Results
+from cytoreg.reports.strips import correlation_strip
+from cytoreg.reports.trajectories import BORDERS, patient_trajectory
+from cytoreg.reports.words import counted, flag_words, flags_in, label, number
+from cytoreg.stats.plot_points import subject_correlation
+from cytoreg.tables import read_json, safe_name
+
+__all__ = ["own_correlations", "patient_page"]
+
+RESPONSES = ("acr20", "acr50", "acr70")
+LEAST_VISITS = 3
+FEW_VISITS = 6  # below, a perfect correlation comes by chance often enough to say so
+
+
+@dataclass(frozen=True)
+class SampleView:
+    """One gated sample of a patient."""
+
+    sample: str
+    visit: str
+    panel: str
+    events: str
+    flags: tuple[str, ...]
+    problems: str
+    pictures: tuple[GatePicture, ...]
+
+
+def patient_page(results: Results, subject: str, correlations: pd.DataFrame) -> dict[str, Any]:
+    """Everything the template of a patient's page needs. correlations: of all subjects, `own_correlations`."""
+    table = results.linked.assign(_arm=results.arms, _when=results.when)
+    own = table[table["subject_id"] == subject].sort_values("_when", kind="stable")
+    infusions = _infusions(results, subject)
+    days = [float(row["day"]) for row in infusions if row["day"] == row["day"]]
+    return {
+        "subject": subject,
+        "arm": next((arm for arm in own["_arm"] if arm), ""),
+        "facts": _facts(results, own, infusions),
+        "figures": _course(results, own, days),
+        "visits": [_visit(results, index, row) for index, row in own.iterrows()],
+        "has": _columns_there(results),
+        "correlation": _correlation(results, subject, correlations),
+        "percentages": _percentages(results, own),
+        "samples": _samples(results, subject),
+        "failures": results.tables["failures"].query("subject_id == @subject").to_dict("records"),
+        "unmatched": results.tables["unmatched"].query("subject_id == @subject").to_dict("records"),
+        "inputs": _inputs(results, subject),
+    }
+
+
+def own_correlations(results: Results) -> pd.DataFrame:
+    """Each subject's correlation of the main percentage and the activity score; empty where there is no score."""
+    if not (results.value and results.activity):
+        return pd.DataFrame(columns=["subject_id", "n", "spearman", "pearson", "share_below"])
+    return subject_correlation(results.linked, results.value, results.activity)
+
+
+def _infusions(results: Results, subject: str) -> list[Mapping[str, Any]]:
+    """This subject's infusions by day; none in a blinded report, as they may tell the arm."""
+    table = results.tables["infusions"]
+    if results.blinded or not len(table):
+        return []
+    own = table[table["subject_id"] == subject]
+    own = own.assign(day=pd.to_numeric(own["day"], errors="coerce") if "day" in own.columns else math.nan)
+    return own.sort_values("day", kind="stable").to_dict("records")
+
+
+def _facts(results: Results, own: pd.DataFrame, infusions: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    facts = []
+    if arm := next((arm for arm in own["_arm"] if arm), ""):
+        facts.append(("Arm", arm))
+    for column, name in (("age", "Age"), ("sex", "Sex"), ("disease_duration", "Disease duration")):
+        if column in own.columns and len(known := own[column].dropna()):
+            value = known.iloc[0]
+            shown = value if isinstance(value, str) else number(float(value))
+            facts.append((name, f"{shown} years" if column != "sex" else str(shown)))
+    if results.has_visits:
+        facts.append(("Visits", str(len(own))))
+    if len(results.tables["infusions"]):
+        said = "; ".join(_infusion_words(row) for row in infusions)
+        facts.append(("Infusions", "left out (blinded)" if results.blinded else said or "none"))
+    return facts
+
+
+def _infusion_words(row: Mapping[str, Any]) -> str:
+    day = f"day {row['day']:g}" if row["day"] == row["day"] else "day not known"
+    product, dose = row.get("product"), row.get("dose_cells")
+    parts = [str(product)] if isinstance(product, str) and product else []
+    if dose is not None and dose == dose and float(dose) > 0:
+        power = math.floor(math.log10(float(dose)))
+        parts.append(
+            f"{float(dose) / 10**power:g}×10{str(power).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))} cells"
+        )
+    return f"{day} ({', '.join(parts)})" if parts else day
+
+
+def _course(results: Results, own: pd.DataFrame, days: Sequence[float]) -> list[Markup]:
+    """The figure of the course for a desk and for a phone; none where there is only one visit."""
+    if not results.value or len(results.visits) < 2 or own["_when"].notna().sum() == 0:
+        return []
+    value, nothing = results.value, pd.Series(np.nan, index=own.index)
+    points = pd.DataFrame(
+        {
+            "visit": own["visit"],
+            "x": own["_when"],
+            "value": own[value].astype(float),
+            "low": own.get(f"{value} ci_low", nothing).astype(float),
+            "high": own.get(f"{value} ci_high", nothing).astype(float),
+            "score": own[results.activity].astype(float) if results.activity else nothing,
+        }
+    )
+    shown = days if results.has_days else []
+    axis = time_axis(results)
+    return [patient_trajectory(points, value, results.activity, axis, shown, wide=wide) for wide in (True, False)]
+
+
+def _columns_there(results: Results) -> dict[str, bool]:
+    columns = set(results.linked.columns)
+    return {
+        "day": results.has_days,
+        "activity": bool(results.activity),
+        "category": f"{results.activity}_category" in columns,
+        "remission": results.activity in BORDERS,
+        "eular": "eular_response" in columns,
+        **{name: name in columns for name in RESPONSES},
+    }
+
+
+def _visit(results: Results, index: Any, row: pd.Series) -> dict[str, Any]:
+    """One line of the table of visits, every cell in words."""
+    value = float(row[results.value]) if results.value else math.nan
+    score = float(row[results.activity]) if results.activity else math.nan
+    baseline = index in results.baseline
+    measured = not math.isnan(value)
+    doubts = results.doubts(str(row["subject_id"]), str(row["visit"]), results.value) if measured else []
+    known = not math.isnan(score)
+    remission = "not known"
+    if known and results.activity in BORDERS:
+        border = BORDERS[results.activity][0]
+        below = round(score, 9) < border if results.activity.startswith("das28") else round(score, 9) <= border
+        remission = "yes" if below else "no"
+    return {
+        "visit": str(row["visit"]) or "–",
+        "day": f"{row['day']:g}" if row["day"] == row["day"] else "not known",
+        "baseline": baseline,
+        "value": main_value_text(row, results.value) if measured else "not measured",
+        "why": "" if measured or not results.value else results.why_missing(row, results.value),
+        "score": number(score, 2) if known else "not measured",
+        "category": str(row.get(f"{results.activity}_category") or "not known") if known else "not known",
+        "remission": remission,
+        "eular": _response(row.get("eular_response"), baseline),
+        **{name: _response(row.get(name), baseline) for name in RESPONSES},
+        "doubts": doubts,
+    }
+
+
+def _response(given: Any, baseline: bool) -> str:
+    """`yes`, `no`, a word, or why there is none."""
+    if given is None or given is pd.NA or given != given:
+        return "baseline" if baseline else "not known"
+    if isinstance(given, str):
+        return given or "not known"
+    return "yes" if bool(given) else "no"
+
+
+def _correlation(results: Results, subject: str, correlations: pd.DataFrame) -> dict[str, Any] | None:
+    """The own correlation in honest words, and the strip of all subjects."""
+    if not len(correlations):
+        return None
+    names = f"{results.value} and {label(results.activity)}"
+    own = correlations[correlations["subject_id"] == subject]
+    known = correlations.dropna(subset=["spearman"])
+    n = int(own["n"].iloc[0]) if len(own) else 0
+    r = float(own["spearman"].iloc[0]) if len(own) else math.nan
+    if math.isnan(r):
+        reason = "at least 3 are needed" if n < LEAST_VISITS else "one of the two did not change"
+        return {
+            "sentences": [
+                f"A correlation of {names} could not be computed: {counted(n, 'visit')} with both, and {reason}."
+            ],
+            "drawing": correlation_strip(correlations, subject) if len(known) > 1 else Markup(""),
+            "caption": _strip_caption(len(known), False),
+        }
+    sentences = [
+        f"Over the {n} visits with both, {names} correlate at {number(r, 2)} (Spearman; Pearson {number(float(own['pearson'].iloc[0]), 2)})."
+    ]
+    if n < FEW_VISITS:
+        chance = math.factorial(n) // 2
+        sentences.append(
+            f"This is a correlation of only {n} points: a perfect one, +1 or −1, comes by chance alone in 1 of {chance}"
+            f" patients, so that it says little by itself."
+        )
+    else:
+        sentences.append(
+            f"{n} points of one person leave a wide margin: it describes this course and proves nothing."
+        )
+    others = known[known["subject_id"] != subject]["spearman"]
+    if len(others):
+        below, same = int((others < r - 1e-12).sum()), int((abs(others - r) <= 1e-12).sum())
+        ties = f", equal to {same}" if same else ""
+        sentences.append(
+            f"It is higher than that of {below} of the {counted(len(others), f'other {results.noun}')} with one{ties}."
+        )
+    return {
+        "sentences": sentences,
+        "drawing": correlation_strip(correlations, subject),
+        "caption": _strip_caption(len(known), True),
+    }
+
+
+def _strip_caption(n: int, has_own: bool) -> str:
+    own = "orange: this one" if has_own else "this one has none"
+    return f"A dot for each of the {n} with at least {LEAST_VISITS} visits; {own}."
+
+
+def _percentages(results: Results, own: pd.DataFrame) -> list[dict[str, Any]]:
+    """All percentages, a row each, a cell a visit."""
+    return [
+        {"name": name, "cells": [main_value_text(row, name) for _, row in own.iterrows()]}
+        for name in results.percentages
+    ]
+
+
+def _samples(results: Results, subject: str) -> list[SampleView]:
+    samples = results.samples[results.samples["subject_id"] == subject]
+    order = {visit: place for place, visit in enumerate(results.visits)}
+    ranked = samples.assign(_rank=samples["visit"].map(order).fillna(len(order)))
+    return [
+        _sample(results, row) for row in ranked.sort_values(["_rank", "panel"], kind="stable").to_dict("records")
+    ]
+
+
+def _sample(results: Results, row: Mapping[str, Any]) -> SampleView:
+    path = results.folder / "pictures" / f"{safe_name(str(row['sample_id']))}.json"
+    events = row.get("events")
+    asked = results.tables["percentages"]
+    codes = [*flags_in(row["flags"])]
+    for given in asked[asked["sample_id"] == row["sample_id"]]["flags"]:
+        codes += [code for code in flags_in(given) if code not in ("not_in_panel", "step_skipped")]
+    return SampleView(
+        sample=str(row["sample_id"]),
+        visit=str(row["visit"]),
+        panel=str(row["panel"]),
+        events=f"{float(events):,.0f} events"
+        if events not in (None, "") and float(events) == float(events)
+        else "",
+        flags=tuple(dict.fromkeys(map(flag_words, codes))),
+        problems=str(row.get("problems") or ""),
+        pictures=tuple(gate_pictures(read_json(path))) if path.is_file() else (),
+    )
+
+
+def _inputs(results: Results, subject: str) -> list[tuple[str, str]]:
+    """This subject's files with their hashes."""
+    samples = results.samples[results.samples["subject_id"] == subject]
+    files = {str(file) for file in samples["file"] if file}
+    inputs = results.provenance.get("inputs", {})
+    return [(name, digest) for name, digest in inputs.items() if name in files or name.rsplit("/", 1)[-1] in files]

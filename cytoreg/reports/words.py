@@ -1,0 +1,213 @@
+"""How numbers, flags and column names are said in a report."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = [
+    "counted",
+    "flag_words",
+    "flags_in",
+    "interval",
+    "joined",
+    "label",
+    "number",
+    "p_value",
+    "percent",
+    "percent_with_interval",
+    "plain",
+    "signed",
+    "unit_of",
+]
+
+SPACE = "\u00a0"  # keeps a number and its unit on one line
+MINUS = "−"
+LABELS: Mapping[str, str] = {
+    "das28_crp": "DAS28-CRP",
+    "das28_esr": "DAS28-ESR",
+    "das28": "DAS28",
+    "cdai": "CDAI",
+    "sdai": "SDAI",
+    "haq_di": "HAQ-DI",
+    "acr20": "ACR20",
+    "acr50": "ACR50",
+    "acr70": "ACR70",
+    "eular_response": "EULAR response",
+    "crp": "CRP",
+    "esr": "ESR",
+    "tnf_alpha": "TNF-α",
+    "il6": "IL-6",
+    "il_6": "IL-6",
+}
+UNITS: Mapping[str, str] = {
+    **dict.fromkeys(("das28_crp", "das28_esr", "das28", "cdai", "sdai", "haq_di"), "points"),
+    **dict.fromkeys(("patient_global", "evaluator_global", "pain"), "mm"),
+    **dict.fromkeys(("tender28", "swollen28", "tender68", "swollen66"), "joints"),
+    "crp": "mg/L",
+    "esr": "mm/h",
+}
+FLAGS: Mapping[str, str] = {
+    "no_control": "no control tube (FMO) for this cut",
+    "doubt": "the automatic gate may be misplaced",
+    "not_placed": "the gate could not be placed",
+    "not_in_panel": "the panel does not measure this",
+    "step_skipped": "a step above was skipped, as the panel lacks its marker",
+    "empty_parent": "no cell in the population it is cut from",
+    "few_events": "fewer than 1,000 events in the file",
+    "margin": "more than 5 % of the events lie at the top of a detector's scale",
+    "file_problem": "the file departs from the FCS standard in a way that may touch a number",
+}
+METHODS: Mapping[str, str] = {
+    "valley": "the valley between two peaks",
+    "tail": "the spread of the negative peak",
+    "quantile": "a fixed share of the events",
+    "internal": "an internal negative population",
+    "fmo": "an FMO control",
+    "mixture": "a mixture of Gaussians",
+    "singlets": "the line of single cells",
+    "drawn": "a fixed geometry",
+}
+
+
+def percent(value: float) -> str:
+    """A percentage with the digits that a count can bear.
+
+    >>> percent(3.4567), percent(0.01234), percent(45.678), percent(float("nan"))
+    ('3.46\\xa0%', '0.012\\xa0%', '45.7\\xa0%', 'not measured')
+    """
+    return "not measured" if _missing(value) else f"{_share(value)}{SPACE}%"
+
+
+def interval(low: float, high: float) -> str:
+    """Limits in percent, as `3.02–3.95`; empty where there are none."""
+    return "" if _missing(low) or _missing(high) else f"{_share(low)}–{_share(high)}"
+
+
+def percent_with_interval(value: float, low: float, high: float) -> str:
+    """`3.46 % (3.02–3.95)`."""
+    limits = interval(low, high)
+    return percent(value) + (f" ({limits})" if limits and not _missing(value) else "")
+
+
+def number(value: float, digits: int | None = None) -> str:
+    """A value to three significant digits, or to a number of decimals.
+
+    >>> number(4.3951), number(-0.41, 2), number(1234567.0)
+    ('4.4', '−0.41', '1,234,567')
+    """
+    if _missing(value):
+        return "not measured"
+    if digits is not None:
+        return f"{value:.{digits}f}".replace("-", MINUS)
+    if abs(value) >= 1000:
+        return f"{value:,.0f}".replace("-", MINUS)
+    return f"{float(f'{value:.3g}'):g}".replace("-", MINUS)
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, to three significant digits.
+
+    >>> signed(1.2345), signed(-0.5)
+    ('+1.23', '−0.5')
+    """
+    return ("+" if value > 0 else "") + number(value)
+
+
+def p_value(p: float) -> str:
+    """A p-value as it stands in a table.
+
+    >>> p_value(0.01234), p_value(0.0004), p_value(0.41), p_value(float("nan"))
+    ('0.012', '<0.001', '0.41', '')
+    """
+    if _missing(p):
+        return ""
+    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def flags_in(given: object) -> list[str]:
+    """The codes of a flags column, which are joined by `;`.
+
+    >>> flags_in("no_control;doubt"), flags_in(None)
+    (['no_control', 'doubt'], [])
+    """
+    return [code for code in str(given).split(";") if code.strip()] if isinstance(given, str) else []
+
+
+def flag_words(code: str) -> str:
+    """What a flag means; a code that is not known is shown as it is.
+
+    >>> flag_words("fallback:internal")
+    'placed by an internal negative population instead of the preferred method'
+    >>> flag_words("above:doubt")
+    'a step above: the automatic gate may be misplaced'
+    """
+    if code.startswith("above:"):
+        return f"a step above: {flag_words(code.removeprefix('above:'))}"
+    if code.startswith("fallback:"):
+        method = code.removeprefix("fallback:")
+        return f"placed by {METHODS.get(method, method)} instead of the preferred method"
+    return FLAGS.get(code, code.replace("_", " "))
+
+
+def label(name: str) -> str:
+    """A column as it is said: `das28_crp` is DAS28-CRP; a percentage is its own name."""
+    return LABELS.get(name, name if " % of " in name else name.replace("_", " "))
+
+
+def plain(sentence: str) -> str:
+    """A sentence with the names of columns as they are said.
+
+    >>> plain("das28_crp fell")
+    'DAS28-CRP fell'
+    """
+    return re.sub(
+        r"\b[a-z]+[a-z0-9_]*\b",
+        lambda word: LABELS.get(word[0], word[0]) if _is_code(word[0]) else word[0],
+        sentence,
+    )
+
+
+def unit_of(name: str, linked: Any = None) -> str:
+    """The unit of a column: percentage points, those we know, or what the column `NAME_unit` says."""
+    if " % of " in name:
+        return "percentage points"
+    if linked is not None and f"{name}_unit" in linked.columns:
+        said = linked[f"{name}_unit"].dropna()
+        if len(said):
+            return str(said.iloc[0])
+    return UNITS.get(name, "")
+
+
+def joined(words: Iterable[str]) -> str:
+    """`a, b and c`.
+
+    >>> joined(["a", "b", "c"])
+    'a, b and c'
+    """
+    known = list(words)
+    return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} and {known[-1]}" if known else ""
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 patient`, `2 patients`, `1,204 cells`."""
+    return f"{n:,}{SPACE}{noun}{'' if n == 1 else 's'}"
+
+
+def _is_code(word: str) -> bool:
+    return word in LABELS
+
+
+def _share(value: float) -> str:
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size >= 10:
+        return "100" if size == 100 else f"{value:.1f}"
+    return f"{value:.2f}" if size >= 1 else f"{float(f'{value:.2g}'):f}".rstrip("0")
+
+
+def _missing(value: Any) -> bool:
+    return value is None or not math.isfinite(float(value))

@@ -1,0 +1,155 @@
+"""Answers every question of a plan from a study's tables: estimates, adjusted p-values, sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cytoreg.clinical.linker import link
+from cytoreg.clinical.tables import TABLES, clinical_from_frames
+from cytoreg.errors import AnalysisError, suggest
+from cytoreg.stats.adjust import adjust_families
+from cytoreg.stats.arms import arm_by_visit
+from cytoreg.stats.change import paired_change
+from cytoreg.stats.correlation import change_correlation
+from cytoreg.stats.estimate import Estimate, results_table
+from cytoreg.stats.plan import Plan, ReadPlan, plan_hash, read_plan
+from cytoreg.stats.repeated import repeated_correlation
+from cytoreg.stats.sentence import p_text, sentence
+from cytoreg.stats.trend import trend
+from cytoreg.stats.values import Data
+
+__all__ = ["Analysis", "analyse", "linked_table"]
+
+ANSWERS: Mapping[str, Callable[[Any, Data], list[Estimate]]] = {
+    "paired_change": paired_change,
+    "arm_by_visit": arm_by_visit,
+    "change_correlation": change_correlation,
+    "repeated_correlation": repeated_correlation,
+    "trend": trend,
+}
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a plan's questions came to.
+
+    results: the `associations` table. sentences: analysis -> the primary result in words. plan_hash: SHA-256
+    of the plan. notes: what a reader should know. linked: the table it was computed from.
+    """
+
+    results: pd.DataFrame
+    sentences: Mapping[str, str]
+    plan_hash: str
+    notes: tuple[str, ...]
+    linked: pd.DataFrame
+
+    def summary(self) -> str:
+        """The results as a text table for a terminal or a paper's draft, then the notes."""
+        head = ("analysis", "term", "arm", "n", "estimate (95 % interval)", "p", "adjusted", "note")
+        lines = [head]
+        for row in self.results.to_dict("records"):
+            number = "" if pd.isna(row["estimate"]) else f"{row['estimate']:.3g}"
+            if not pd.isna(row["ci_low"]):
+                number += f" ({row['ci_low']:.3g} to {row['ci_high']:.3g})"
+            p, q = (_bare_p(row[name]) for name in ("p_value", "p_adjusted"))
+            name = row["analysis"] + ("*" if row["primary"] else "")
+            lines.append((name, row["term"], row["arm"], str(row["n_subjects"]), number, p, q, row["note"]))
+        widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+        table = [
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        ]
+        table.insert(1, "  ".join("-" * width for width in widths))
+        closing = ["", "* the row that answers the question", *(f"note: {note}" for note in self.notes)]
+        return "\n".join([*table, *closing])
+
+
+def analyse(
+    tables: Mapping[str, pd.DataFrame], plan: ReadPlan | Plan | Mapping[str, Any] | Path | str
+) -> Analysis:
+    """Answer a plan.
+
+    tables: either `linked` (a row a subject's visit), or any of samples with percentages, subjects, visits
+    and infusions, which are linked first. plan: a file, a mapping, or a Plan.
+
+    Raises `AnalysisError` for a plan that is wrong or names what the tables do not have (file, line and key,
+    and the nearest names), `LinkError` for tables that are wrong. Too few data are no error: the row has a
+    note.
+    """
+    read = read_plan(plan)
+    linked, notes = linked_table(tables)
+    rows: list[Estimate] = []
+    for name, question in read.plan.analyses.items():
+        rows += ANSWERS[question.type](question, Data(linked, read, name))
+    rows = adjust_families(rows, read.plan.multiplicity)
+    sentences = {
+        name: sentence(question, [row for row in rows if row.analysis == name])
+        for name, question in read.plan.analyses.items()
+    }
+    return Analysis(
+        results=results_table(rows),
+        sentences=sentences,
+        plan_hash=plan_hash(read.plan),
+        notes=(*notes, *_plan_notes(read, linked)),
+        linked=linked,
+    )
+
+
+def linked_table(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The linked table among the tables, or made of them; and the notes of the link."""
+    notes: tuple[str, ...] = ()
+    if "linked" in tables:
+        linked = tables["linked"].copy()
+    else:
+        clinical = {name: tables[name] for name in TABLES if name in tables}
+        if "samples" not in tables and not {"visits", "subjects"} & set(clinical):
+            raise AnalysisError(
+                f"tables: found {', '.join(tables) or 'none'}; expected linked, or samples and percentages"
+            )
+        if ("samples" in tables) != ("percentages" in tables):
+            raise AnalysisError("tables: samples and percentages belong together; one of them is missing")
+        samples = tables.get("samples", pd.DataFrame(columns=["sample_id", "subject_id"]))
+        percentages = tables.get("percentages", pd.DataFrame(columns=["sample_id", "percentage", "value"]))
+        joined = link(samples, percentages, clinical_from_frames(clinical))
+        linked, notes = joined.table, joined.notes
+        if len(joined.unmatched):
+            notes = (*notes, f"{len(joined.unmatched)} rows of the tables found no partner")
+    for column in ("subject_id", "visit"):
+        if column not in linked.columns:
+            raise AnalysisError(f"linked table: has no column '{column}'; {suggest(column, linked.columns)}")
+        linked[column] = pd.array([_name(value) for value in linked[column].tolist()], dtype="str")
+    if "day" not in linked.columns:
+        linked["day"] = float("nan")
+    if linked.duplicated(["subject_id", "visit"]).any() and linked["visit"].ne("").any():
+        raise AnalysisError("linked table: a subject's visit stands in two rows, expected one")
+    return linked.reset_index(drop=True), notes
+
+
+def _plan_notes(read: ReadPlan, linked: pd.DataFrame) -> list[str]:
+    """What the plan declares and these results do not do."""
+    notes = []
+    missing = read.plan.missing
+    if missing.nonresponder_imputation or missing.multiple_imputation:
+        place = read.document.where(("missing",))
+        notes.append(f"{place}: imputation is not in this version; analyses rest on the values that are there")
+    for key, column in read.plan.outcome.model_dump().items():
+        if column is not None and column not in linked.columns:
+            place = read.document.where(("outcome", key))
+            notes.append(f"{place}: the linked table has no column '{column}'")
+    return notes
+
+
+def _bare_p(p: float) -> str:
+    return "" if math.isnan(p) else p_text(p).removeprefix("p ").removeprefix("= ")
+
+
+def _name(value: Any) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()

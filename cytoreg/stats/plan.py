@@ -1,0 +1,255 @@
+"""The analysis plan: what is asked of the data, declared before they are looked at (`analysis.yaml`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from cytoreg.errors import AnalysisError, suggest
+from cytoreg.yamlfile import StrictModel, YamlDocument, document_of, validate
+
+__all__ = [
+    "TYPES",
+    "ArmByVisit",
+    "Baseline",
+    "ChangeCorrelation",
+    "PairedChange",
+    "Plan",
+    "Question",
+    "ReadPlan",
+    "RepeatedCorrelation",
+    "Scale",
+    "Trend",
+    "plan_hash",
+    "read_plan",
+]
+
+Scale = Literal["linear", "logit", "log"]
+Anchor = Literal["first_infusion", "randomised"]
+
+# Every type of the contract; those that this version answers are the keys of `TYPES` below.
+CONTRACT_TYPES = (
+    "paired_change",
+    "arm_by_visit",
+    "change_correlation",
+    "repeated_correlation",
+    "within_between",
+    "lagged",
+    "responder",
+    "roc",
+    "time_to_loss",
+    "repeat_infusion",
+    "trend",
+    "mediation",
+    "cytokines",
+    "agreement",
+    "power",
+)
+
+
+class PairedChange(StrictModel):
+    """Did a value change within subjects between two visits?"""
+
+    type: Literal["paired_change"]
+    value: str
+    from_: str = Field("baseline", alias="from")
+    to: str
+    by: str | None = None
+    scale: Scale = "linear"
+
+
+class ArmByVisit(StrictModel):
+    """Do the arms differ over the visits after baseline, and at one of them?"""
+
+    type: Literal["arm_by_visit"]
+    value: str
+    contrast_visit: str
+    scale: Scale = "linear"
+
+
+class ChangeCorrelation(StrictModel):
+    """Does the change of one value go with the change of another?"""
+
+    type: Literal["change_correlation"]
+    x: str
+    y: str
+    from_: str = Field("baseline", alias="from")
+    to: str
+    method: Literal["spearman", "pearson"] = "spearman"
+    adjust: tuple[str, ...] | None = None  # None: arm, where there is one, and baseline
+    scale: Scale = "linear"  # of percentages; a clinical value stays as it is
+
+
+class RepeatedCorrelation(StrictModel):
+    """Do two values move together within subjects over their visits?"""
+
+    type: Literal["repeated_correlation"]
+    x: str
+    y: str
+    adjust: tuple[str, ...] | None = None  # None: visit*arm, or visit where there are no arms
+    scale: Scale = "linear"
+
+
+class Trend(StrictModel):
+    """Does a value rise or fall with a dose?"""
+
+    type: Literal["trend"]
+    value: str
+    on: str
+    block: str | None = None
+    scale: Scale = "linear"
+
+
+Question = PairedChange | ArmByVisit | ChangeCorrelation | RepeatedCorrelation | Trend
+TYPES: Mapping[str, type[StrictModel]] = {
+    "paired_change": PairedChange,
+    "arm_by_visit": ArmByVisit,
+    "change_correlation": ChangeCorrelation,
+    "repeated_correlation": RepeatedCorrelation,
+    "trend": Trend,
+}
+
+
+def _tag_of(given: Any) -> str:
+    kind = given.get("type") if isinstance(given, Mapping) else getattr(given, "type", None)
+    return f"[{kind}]"
+
+
+AnyQuestion = Annotated[
+    Annotated[PairedChange, Tag("[paired_change]")]
+    | Annotated[ArmByVisit, Tag("[arm_by_visit]")]
+    | Annotated[ChangeCorrelation, Tag("[change_correlation]")]
+    | Annotated[RepeatedCorrelation, Tag("[repeated_correlation]")]
+    | Annotated[Trend, Tag("[trend]")],
+    Discriminator(_tag_of),
+]
+
+
+class Baseline(StrictModel):
+    """Which visit is a subject's baseline; of two rows of one day the earlier."""
+
+    last_on_or_before: Anchor = "first_infusion"
+    otherwise: Anchor = "randomised"
+
+
+class Treatment(StrictModel):
+    """The column of arms, which of them is the control, and the table of infusions."""
+
+    arm: str = "arm"
+    control: str | None = None
+    infusions: str | None = None
+
+
+class Outcome(StrictModel):
+    """The columns that hold response, disease activity and function, for the report."""
+
+    response: str | None = None
+    activity: str | None = None
+    function: str | None = None
+
+
+class Multiplicity(StrictModel):
+    """How p-values are adjusted, within families of analyses."""
+
+    method: Literal["holm", "benjamini_hochberg"] = "holm"
+    families: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+class Missing(StrictModel):
+    """What shall stand for missing values."""
+
+    nonresponder_imputation: tuple[str, ...] = ()
+    multiple_imputation: Annotated[int, Field(ge=2)] | None = None
+
+
+class Plan(StrictModel):
+    """A whole analysis plan."""
+
+    cytoreg: Literal[1] = 1
+    outcome: Outcome = Outcome()
+    treatment: Treatment = Treatment()
+    baseline: Baseline = Baseline()
+    analyses: dict[str, AnyQuestion] = Field(min_length=1)
+    multiplicity: Multiplicity = Multiplicity()
+    missing: Missing = Missing()
+
+    @model_validator(mode="after")
+    def _families_name_analyses(self) -> Plan:
+        home: dict[str, str] = {}
+        for family, names in self.multiplicity.families.items():
+            for name in names:
+                if name not in self.analyses:
+                    hint = suggest(name, self.analyses)
+                    raise ValueError(f"family '{family}' names the unknown analysis '{name}'; {hint}")
+                if name in home:
+                    raise ValueError(f"analysis '{name}' is in two families, '{home[name]}' and '{family}'")
+                home[name] = family
+        return self
+
+
+@dataclass(frozen=True)
+class ReadPlan:
+    """A plan and the document it came from, which knows the line of every key."""
+
+    plan: Plan
+    document: YamlDocument
+
+    def where(self, analysis: str, key: str) -> str:
+        """`analysis.yaml, line 9, key analyses.treg_rises.value`: for a message about that key."""
+        given = self.document.data.get("analyses", {}).get(analysis, {})
+        path = ("analyses", analysis, key) if key in given else ("analyses", analysis)
+        return self.document.where(path)
+
+
+def read_plan(source: ReadPlan | Plan | Mapping[str, Any] | Path | str) -> ReadPlan:
+    """A plan from a file (a path), from a mapping or YAML text, or already made, checked as a whole.
+
+    Raises `AnalysisError` naming file, line and key for an unknown key (with the nearest valid one), an
+    analysis type that this version does not have, and a family that names no analysis.
+    """
+    if isinstance(source, ReadPlan):
+        return source
+    if isinstance(source, Plan):
+        return ReadPlan(source, YamlDocument("the plan", source.model_dump(by_alias=True)))
+    if isinstance(source, str) and "\n" not in source:
+        source = Path(source)
+    document = document_of(source, AnalysisError, "the plan")
+    document = YamlDocument(document.name, _on_is_a_key(document.data), document.lines)
+    _check_types(document)
+    return ReadPlan(validate(Plan, document, AnalysisError), document)
+
+
+def plan_hash(plan: Plan) -> str:
+    """SHA-256 of what the plan says, whatever the order and layout of its keys."""
+    content = json.dumps(plan.model_dump(mode="json", by_alias=True), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _on_is_a_key(data: Any) -> Any:
+    """YAML 1.1 reads the key `on` as the truth value True; here it is the name of a key again."""
+    if isinstance(data, Mapping):
+        return {("on" if key is True else key): _on_is_a_key(value) for key, value in data.items()}
+    return data
+
+
+def _check_types(document: YamlDocument) -> None:
+    analyses = document.data.get("analyses") if isinstance(document.data, Mapping) else None
+    for name, given in analyses.items() if isinstance(analyses, Mapping) else ():
+        if not isinstance(given, Mapping):
+            continue
+        place = document.where(("analyses", name, "type") if "type" in given else ("analyses", name))
+        kind = given.get("type")
+        if kind in TYPES:
+            continue
+        here = ", ".join(sorted(TYPES))
+        if kind is None:
+            raise AnalysisError(f"{place}: has no type, expected one of {here}")
+        if kind in CONTRACT_TYPES:
+            raise AnalysisError(f"{place}: the type '{kind}' is not in this version, which has {here}")
+        raise AnalysisError(f"{place}: unknown type '{kind}'; {suggest(str(kind), TYPES)}")

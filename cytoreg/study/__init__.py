@@ -1,0 +1,8 @@
+"""A study: loaded, checked, run, analysed. The one place that knows the whole chain."""
+
+from cytoreg.study.checking import check
+from cytoreg.study.definition import Study, load_study
+from cytoreg.study.running import Run, analyse, results_folder, run
+from cytoreg.study.starting import start_study
+
+__all__ = ["Run", "Study", "analyse", "check", "load_study", "results_folder", "run", "start_study"]

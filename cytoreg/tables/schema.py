@@ -1,0 +1,58 @@
+"""The tables a run leaves, their columns in order, and the version of this layout."""
+
+from __future__ import annotations
+
+__all__ = ["SCHEMA_VERSION", "TABLES", "TEXT"]
+
+SCHEMA_VERSION = 1
+
+_SAMPLE = ("sample_id", "subject_id", "visit", "panel")
+_INTERVALS = ("ci_low", "ci_high", "ci_count_low", "ci_count_high", "ci_gate_low", "ci_gate_high")
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "populations": (
+        *_SAMPLE,
+        *("population", "population_id", "name", "count", "parent", "parent_count", "percent_parent"),
+        *("percent_total", *_INTERVALS, "cells_per_ul", "flags"),
+    ),
+    "percentages": (*_SAMPLE, "percentage", "value", "count", "ancestor_count", *_INTERVALS, "flags"),
+    "intensities": (
+        *_SAMPLE,
+        *("population", "marker", "channel", "count", "median", "geometric_mean", "robust_sd", "robust_cv"),
+        "percent_above",
+    ),
+    "quality": (
+        *_SAMPLE,
+        *("tube", "batch", "file", "events", "events_removed", "removed_why", "margin_percent", "margin_channel"),
+        *("problems", "skipped", "flags"),
+    ),
+    "failures": (*_SAMPLE, "file", "stage", "error"),
+    "unmatched": ("side", "subject_id", "visit", "sample_id", "reason"),
+    "linked": ("subject_id", "visit"),
+    "associations": (
+        *("analysis", "type", "term", "outcome", "predictor", "arm", "visit", "contrast", "n_subjects"),
+        *("n_observations", "estimate", "se", "df", "statistic", "ci_low", "ci_high", "p_value", "p_adjusted"),
+        *("family", "primary", "note"),
+    ),
+    "infusions": ("subject_id",),
+}
+
+TEXT = frozenset(
+    {
+        *_SAMPLE,
+        *("population", "population_id", "name", "parent", "flags", "percentage", "marker", "channel", "tube"),
+        *(
+            "batch",
+            "file",
+            "removed_why",
+            "margin_channel",
+            "problems",
+            "skipped",
+            "stage",
+            "error",
+            "side",
+            "reason",
+        ),
+        *("analysis", "type", "term", "outcome", "predictor", "arm", "contrast", "family", "note"),
+    }
+)
