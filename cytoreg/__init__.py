@@ -24,6 +24,10 @@ _HOMES = {
     "gate": "cytoreg.gating",
     "load_template": "cytoreg.interop",
     "load_study": "cytoreg.study",
+    "Result": "cytoreg.gating",
+    "Run": "cytoreg.study",
+    "Study": "cytoreg.study",
+    "Template": "cytoreg.gating",
     "run": "cytoreg.study",
     "analyse": "cytoreg.study",
 }

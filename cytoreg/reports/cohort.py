@@ -181,7 +181,7 @@ def _doubted_samples(results: Results) -> dict[str, list[str]]:
     for table in (results.samples, results.tables["percentages"]):
         for sample, given in zip(table["sample_id"], table["flags"], strict=True):
             if sample in full:
-                found[sample] += [code for code in flags_in(given) if code not in ("not_in_panel", "step_skipped")]
+                found[sample] += [code for code in flags_in(given) if code != "not_in_panel"]
     return {sample: list(dict.fromkeys(codes)) for sample, codes in found.items() if codes}
 
 

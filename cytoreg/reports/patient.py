@@ -250,7 +250,7 @@ def _sample(results: Results, row: Mapping[str, Any]) -> SampleView:
     asked = results.tables["percentages"]
     codes = [*flags_in(row["flags"])]
     for given in asked[asked["sample_id"] == row["sample_id"]]["flags"]:
-        codes += [code for code in flags_in(given) if code not in ("not_in_panel", "step_skipped")]
+        codes += [code for code in flags_in(given) if code != "not_in_panel"]
     return SampleView(
         sample=str(row["sample_id"]),
         visit=str(row["visit"]),
