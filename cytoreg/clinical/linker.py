@@ -231,7 +231,7 @@ def _join(
     else:
         order = []
     if "day" not in table.columns:
-        table["day"] = float("nan")
+        table = table.assign(day=float("nan"))
     if "samples" not in table.columns:
         table["samples"] = None
     first = ["subject_id", "visit", "day", "samples", *order]

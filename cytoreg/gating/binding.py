@@ -126,8 +126,8 @@ def _known_markers(sample: Sample, template: Template, choices: Choices) -> None
 
 def _missing(population: Population, axes: Mapping[str, Axis], skipped: Mapping[str, str]) -> str:
     """What a step lacks, in words; nothing where it can be done."""
-    needed = dict.fromkeys((*population.requires, *_own_axes(population.gate)))
-    absent = [name for name in needed if name not in axes]
+    absent = [name for name in population.requires if name not in axes]
+    absent += [name for name in _absent(population.gate, axes) if name not in absent]
     if absent:
         return "marker " + ", ".join(repr(name) for name in absent)
     for spec in population.gate.walk():
@@ -139,6 +139,9 @@ def _missing(population: Population, axes: Mapping[str, Axis], skipped: Mapping[
     return ""
 
 
-def _own_axes(spec: GateSpec) -> tuple[str, ...]:
-    """The axes a gate looks at, those of its fallbacks left out."""
-    return tuple(dict.fromkeys((*spec.on, *(axis for part in spec.parts for axis in _own_axes(part)))))
+def _absent(spec: GateSpec, axes: Mapping[str, Axis]) -> list[str]:
+    """The axes that a gate cannot do without: where a fallback needs other ones, those of the fallback."""
+    absent = [name for name in spec.on if name not in axes]
+    if absent and spec.fallback is not None:
+        return _absent(spec.fallback, axes)
+    return list(dict.fromkeys((*absent, *(name for part in spec.parts for name in _absent(part, axes)))))

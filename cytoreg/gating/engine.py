@@ -184,6 +184,9 @@ class _Placer:
 
     def _fit(self, spec: GateSpec) -> Placed:
         scope = spec.by
+        absent = [axis for axis in spec.on if axis not in self.view.bound.axes]
+        if absent:
+            return self._fall_back(spec, f"the panel has no {', '.join(absent)}")
         try:
             fit = methods.fit(spec.kind, self.view, spec.params)
         except CannotFit as problem:

@@ -99,8 +99,9 @@ def _axis(axis: Axis, span: tuple[float, float]) -> dict[str, Any]:
 def ticks(axis: Axis, span: tuple[float, float]) -> list[list[Any]]:
     """Positions in display units with what to write there: round linear values that lie in the span."""
     if isinstance(axis.transform, Linear):
-        step = 10 ** math.floor(math.log10(max(span[1] - span[0], 1e-9)))
-        step = next(s for s in (step / 5, step / 2, step) if (span[1] - span[0]) / s <= 6.5)
+        least = (span[1] - span[0]) / 6.5
+        power = 10.0 ** math.floor(math.log10(max(least, 1e-9)))
+        step = next(power * s for s in (1, 2, 5, 10) if power * s >= least)
         values = [step * i for i in range(math.ceil(span[0] / step), math.floor(span[1] / step) + 1)]
         return [[value, _short(value)] for value in values]
     powers = [10.0**p for p in range(1, 8)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from cytoreg.clinical.timeline import natural_key
+from cytoreg.reports.flags import Flags, flag_text, flags_of
 from cytoreg.reports.questions import Answer, answers_of, without_caution
-from cytoreg.reports.results import Results
+from cytoreg.reports.results import Results, records
 from cytoreg.reports.strips import value_strip
 from cytoreg.reports.trajectories import Axis, cohort_trajectory, styles_of
 from cytoreg.reports.words import (
     counted,
     flag_words,
-    flags_in,
     joined,
     label,
     number,
@@ -43,16 +43,16 @@ class Figure:
 
 def cohort_page(results: Results) -> dict[str, Any]:
     """Everything the template of the cohort's page needs, as plain data."""
-    answers = answers_of(results)
+    answers, flags = answers_of(results), flags_of(results)
     return {
         "summary": _summary(results, answers),
-        "tiles": _tiles(results),
+        "tiles": _tiles(results, flags),
         "figures": _figures(results),
         "answers": answers,
-        "subjects": _subjects(results),
-        "quality": _quality(results),
-        "failures": _records(results.tables["failures"], ("sample_id", "subject_id", "visit", "stage", "error")),
-        "unmatched": _records(results.tables["unmatched"], ("side", "subject_id", "visit", "sample_id", "reason")),
+        "subjects": _subjects(results, flags),
+        "quality": _quality(results, flags),
+        "failures": records(results.tables["failures"]),
+        "unmatched": records(results.tables["unmatched"]),
     }
 
 
@@ -93,13 +93,13 @@ def _summary(results: Results, answers: Sequence[Answer]) -> list[str]:
     return sentences
 
 
-def _tiles(results: Results) -> list[tuple[str, str]]:
+def _tiles(results: Results, flags: Flags) -> list[tuple[str, str]]:
     """The key numbers."""
     quality = results.samples
-    doubted = _doubted_samples(results)
+    doubted = [sample for sample, codes in flags.by_sample.items() if codes]
     tiles = [(f"{len(results.subjects):,}", f"{results.noun}s" if len(results.subjects) != 1 else results.noun)]
     if results.has_visits:
-        tiles.append((f"{len(results.linked):,}", f"visits of {results.noun}s"))
+        tiles.append((f"{len(results.linked):,}", "visits"))
     if results.noun != "sample":
         tiles.append((f"{len(quality):,}", "samples measured"))
     if "events" in quality.columns and len(quality):
@@ -139,16 +139,15 @@ def _figures(results: Results) -> list[Figure]:
     return figures
 
 
-def _subjects(results: Results) -> list[dict[str, str]]:
+def _subjects(results: Results, flags: Flags) -> list[dict[str, str]]:
     """A row a subject for the list that leads to their pages: first and last values."""
     rows = []
     table = results.linked.assign(_arm=results.arms, _when=results.when)
-    flagged = _doubted_samples(results)
     samples = results.samples
     for subject in results.subjects:
         own = table[table["subject_id"] == subject].sort_values("_when", kind="stable")
         mine = samples[samples["subject_id"] == subject]
-        doubts = sum(sample in flagged for sample in mine["sample_id"])
+        doubts = sum(bool(flags.by_sample.get(sample)) for sample in mine["sample_id"])
         rows.append(
             {
                 "subject": subject,
@@ -171,49 +170,30 @@ def _course(own: pd.DataFrame, name: str, write: Any) -> str:
     return write(known[0]) if len(known) == 1 else f"{write(known[0])} → {write(known[-1])}"
 
 
-def _doubted_samples(results: Results) -> dict[str, list[str]]:
-    """Full tubes with flags: sample -> codes, those of the tube and of the percentages asked for.
-
-    What a panel was never meant to measure is no doubt about the sample.
-    """
-    found: dict[str, list[str]] = defaultdict(list)
-    full = set(results.samples["sample_id"])
-    for table in (results.samples, results.tables["percentages"]):
-        for sample, given in zip(table["sample_id"], table["flags"], strict=True):
-            if sample in full:
-                found[sample] += [code for code in flags_in(given) if code != "not_in_panel"]
-    return {sample: list(dict.fromkeys(codes)) for sample, codes in found.items() if codes}
-
-
-def _quality(results: Results) -> dict[str, Any]:
-    """Flags in words with how many samples have each, and the samples that have them."""
-    doubted = _doubted_samples(results)
+def _quality(results: Results, flags: Flags) -> dict[str, Any]:
+    """Flags in words with how many samples have each, what a panel shares, and the samples that have flags."""
     counts: dict[str, int] = defaultdict(int)
-    for codes in doubted.values():
-        for words in dict.fromkeys(map(flag_words, codes)):
-            counts[words] += 1
+    for codes in flags.by_sample.values():
+        for code in codes:
+            counts[flag_words(code)] += 1
     identity = results.samples.set_index("sample_id")
+    doubted = sorted((sample for sample, codes in flags.by_sample.items() if codes), key=natural_key)
     rows = [
-        {
-            "sample": sample,
-            "subject": str(identity.loc[sample, "subject_id"]),
-            "visit": str(identity.loc[sample, "visit"]),
-            "panel": str(identity.loc[sample, "panel"]),
-            "flags": list(dict.fromkeys(map(flag_words, codes))),
-        }
-        for sample, codes in sorted(doubted.items(), key=lambda item: natural_key(item[0]))
+        {"sample": sample, "flags": flags.words(sample)}
+        | {key: str(identity.loc[sample, key]) for key in ("subject_id", "visit", "panel")}
+        for sample in doubted
+    ]
+    shared = [
+        (panel, [flag_text(code, names) for code, names in codes.items()]) for panel, codes in flags.shared.items()
     ]
     total = len(results.samples)
     summary = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return {
         "summary": [(words, n, f"{100 * n / total:.0f}") for words, n in summary],
+        "shared": shared,
         "rows": rows,
         "total": total,
     }
-
-
-def _records(table: pd.DataFrame, columns: Sequence[str]) -> list[Mapping[str, str]]:
-    return [dict(zip(columns, map(str, row), strict=True)) for row in table[list(columns)].itertuples(index=False)]
 
 
 def main_value_text(row: pd.Series, name: str) -> str:

@@ -27,7 +27,7 @@ from cytoreg.reports.svg import (
     tick_text,
 )
 from cytoreg.reports.trajectories import Axis, Style, cohort_trajectory
-from cytoreg.reports.words import label, plain
+from cytoreg.reports.words import label
 
 __all__ = ["Change", "draw_question"]
 
@@ -48,7 +48,7 @@ class Change(Protocol):
     @property
     def estimate(self) -> str: ...
     @property
-    def at(self) -> tuple[float, float, float]: ...
+    def ends(self) -> tuple[float, float, float]: ...
 
 
 def draw_question(seen: pd.DataFrame, styles: Sequence[Style], changes: Sequence[Change], noun: str) -> Drawn:
@@ -64,16 +64,17 @@ def draw_question(seen: pd.DataFrame, styles: Sequence[Style], changes: Sequence
 def _paired_change(seen: pd.DataFrame, styles: Sequence[Style], changes: Sequence[Change], noun: str) -> Drawn:
     """Before and after of each subject, by arm, and beside them the mean change with its interval."""
     y = Scale(*span_of([*seen["x"], *seen["y"]]), BOTTOM, TOP)
-    x = Scale(0, 1, LEFT, 276)
+    x = Scale(0, 1, LEFT, 286)
     x_label, y_label = str(seen.attrs["x_label"]), str(seen.attrs["y_label"])
     value, _, start = x_label.rpartition(" at ")
     end = y_label.rpartition(" at ")[2]
     panel = Panel(x, y)
     parts = [panel.axes([], y_label=label(value))]
-    width = 226 / len(styles)
+    width = 236 / len(styles)
+    room = max(4, int(width / 13))
     for i, style in enumerate(styles):
         own = seen[seen["group"] == style.name]
-        a, b = LEFT + width * (i + 0.22), LEFT + width * (i + 0.78)
+        a, b = LEFT + width * (i + 0.25), LEFT + width * (i + 0.75)
         for before, after in zip(own["x"], own["y"], strict=True):
             parts.append(
                 line((a, y(before)), (b, y(after)), stroke=style.colour, stroke_width=0.9, stroke_opacity=0.45)
@@ -88,8 +89,8 @@ def _paired_change(seen: pd.DataFrame, styles: Sequence[Style], changes: Sequenc
                 path(means, stroke=style.colour, stroke_width=3.0),
             ]
         parts += [
-            text(a, BOTTOM + 17, shortened(start, 11), class_="tick"),
-            text(b, BOTTOM + 17, shortened(end, 11), class_="tick"),
+            text(a, BOTTOM + 17, shortened(start, room), class_="tick"),
+            text(b, BOTTOM + 17, shortened(end, room), class_="tick"),
         ]
     parts += _changes(changes, styles)
     if len(styles) > 1:
@@ -101,11 +102,13 @@ def _paired_change(seen: pd.DataFrame, styles: Sequence[Style], changes: Sequenc
 
 
 def _changes(changes: Sequence[Change], styles: Sequence[Style]) -> list[Markup]:
-    known = [change for change in changes if math.isfinite(change.at[0])]
+    names = [style.name for style in styles]
+    known = [change for change in changes if math.isfinite(change.ends[0])]
+    known.sort(key=lambda change: names.index(change.arm) if change.arm in names else len(names))
     if not known:
         return [text(362, (TOP + BOTTOM) / 2, "no estimate", class_="label")]
-    y = Scale(*span_of([v for change in known for v in change.at], include=(0.0,), pad=0.12), BOTTOM, TOP)
-    panel = Panel(Scale(0, len(known), 330, RIGHT), y)
+    y = Scale(*span_of([v for change in known for v in change.ends], include=(0.0,), pad=0.12), BOTTOM, TOP)
+    panel = Panel(Scale(0, len(known), 340, RIGHT), y)
     multiplied = known[0].kind in ("odds", "ratio")
     name = {"odds": "odds multiplied by", "ratio": "multiplied by"}.get(known[0].kind, "change")
     parts = [panel.axes([], _factor_ticks(y) if multiplied else None, y_label=name)]
@@ -117,9 +120,10 @@ def _changes(changes: Sequence[Change], styles: Sequence[Style]) -> list[Markup]
         style = by_name.get(change.arm) if change.arm or len(styles) == 1 else None
         colour, shape = (style.colour, style.shape) if style is not None else (GREY, "circle")
         place = panel.x(i + 0.5)
-        parts.append(panel.whisker(i + 0.5, change.at[1], change.at[2], colour, 2.2))
-        parts.append(mark(place, y(change.at[0]), shape, 5.0, fill=colour))
-        parts.append(text(place, BOTTOM + 17, shortened(change.arm or "all", 8), class_="tick"))
+        parts.append(panel.whisker(i + 0.5, change.ends[1], change.ends[2], colour, 2.2))
+        parts.append(mark(place, y(change.ends[0]), shape, 5.0, fill=colour))
+        if not change.arm and len(styles) > 1:
+            parts.append(text(place, BOTTOM + 17, "all", class_="tick"))
     return parts
 
 
@@ -222,7 +226,7 @@ def _scatter(
     x, y = span_of(seen["x"]), span_of(seen["y"])
     panel = Panel(Scale(*x, LEFT, RIGHT), Scale(*y, BOTTOM, TOP))
     ticks = [(v, tick_text(v)) for v in nice_ticks(*x)] if x_ticks is None else x_ticks
-    x_label, y_label = (plain(label(str(seen.attrs[key]))) for key in ("x_label", "y_label"))
+    x_label, y_label = (label(str(seen.attrs[key])) for key in ("x_label", "y_label"))
     parts = [panel.axes(ticks, x_label=x_label, y_label=y_label)]
     if "change of" in x_label:
         if x[0] < 0 < x[1]:
@@ -252,5 +256,5 @@ def _legend(styles: Sequence[Style]) -> Markup:
 
 
 def _scatter_words(seen: pd.DataFrame) -> str:
-    x_label, y_label = (plain(label(str(seen.attrs[key]))) for key in ("x_label", "y_label"))
+    x_label, y_label = (label(str(seen.attrs[key])) for key in ("x_label", "y_label"))
     return f"Scatter of {len(seen)} points: {y_label} against {x_label}."

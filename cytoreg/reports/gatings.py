@@ -29,7 +29,9 @@ class GatePicture:
     amount: str
     count: str
     doubts: tuple[str, ...]
+    reasons: tuple[str, ...]
     method: str
+    no_outline: str
 
 
 def gate_pictures(stored: Mapping[str, Any]) -> list[GatePicture]:
@@ -52,8 +54,10 @@ def _gate_picture(picture: Mapping[str, Any]) -> GatePicture:
         parent=parent,
         amount=amount,
         count=f"{count:,} of {of:,}",
-        doubts=tuple(dict.fromkeys([*doubts, *(str(reason) for reason in picture.get("reasons", ()))])),
+        doubts=tuple(dict.fromkeys(doubts)),
+        reasons=tuple(dict.fromkeys(str(reason) for reason in picture.get("reasons", ()))),
         method=str(picture.get("method") or ""),
+        no_outline="" if picture.get("shapes") or unplaced else "what other gates leave; no outline of its own",
     )
 
 
@@ -136,7 +140,7 @@ def _outline(shape: Mapping[str, Any], panel: Panel) -> Markup:
 
 def _ticks(ticks: Sequence[Sequence[Any]], panel: Panel, *, horizontal: bool) -> list[Markup]:
     parts = []
-    for at, words in ticks:
+    for at, words in _apart(ticks, panel.x if horizontal else panel.y):
         if horizontal:
             place = panel.x(float(at))
             parts.append(line((place, BOTTOM), (place, BOTTOM + 3), stroke="#9AA4AF"))
@@ -154,3 +158,14 @@ def _ticks(ticks: Sequence[Sequence[Any]], panel: Panel, *, horizontal: bool) ->
                 )
             )
     return parts
+
+
+def _apart(ticks: Sequence[Sequence[Any]], scale: Scale) -> list[tuple[float, str]]:
+    """The ticks whose texts do not touch, 0 and then those far from it first."""
+    kept: list[tuple[float, str]] = []
+    for at, words in sorted(
+        ((float(at), str(words)) for at, words in ticks), key=lambda t: (t[1] != "0", -abs(t[0]))
+    ):
+        if all(abs(scale(at) - scale(other)) >= 3.0 * (len(words) + len(said)) for other, said in kept):
+            kept.append((at, words))
+    return sorted(kept)

@@ -75,7 +75,9 @@ def _statistics(results: Results) -> list[str]:
     for family, names in results.plan.multiplicity.families.items():
         method = {"holm": "Holm", "benjamini_hochberg": "Benjamini–Hochberg"}[results.plan.multiplicity.method]
         said.append(f"p-values of the family “{family}” ({', '.join(names)}) are adjusted by {method}.")
-    said.append("Intervals are of 95 %. Rows called descriptive are not adjusted for anything and answer no question.")
+    said.append(
+        "Intervals are of 95 %. Rows called descriptive are not adjusted for anything and answer no question."
+    )
     return said
 
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from cytoreg.errors import StoreError
 from cytoreg.reports.cohort import cohort_page
+from cytoreg.reports.flags import flags_of
 from cytoreg.reports.methods import methods_of
 from cytoreg.reports.patient import own_correlations, patient_page
 from cytoreg.reports.results import Results, read_results
@@ -41,7 +42,7 @@ def build(
     home = results.folder / "report"
     index = home / "index.html"
     methods = methods_of(results)
-    correlations = own_correlations(results)
+    correlations, flags = own_correlations(results), flags_of(results)
     total = len(subjects) + (patient is None)
     has_index = patient is None or _is_index_of(index, blinded)
     if patient is None:
@@ -51,7 +52,7 @@ def build(
             progress(1, total, index.name)
     path = index
     for done, subject in enumerate(subjects, start=1 + (patient is None)):
-        content = patient_page(results, subject, correlations)
+        content = patient_page(results, subject, correlations, flags)
         path = home / "patients" / results.page_of(subject)
         _write(path, _render("patient.html", results, methods=methods, has_index=has_index, **content))
         if progress is not None:

@@ -12,11 +12,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from cytoreg.reports.cohort import main_value_text, time_axis
+from cytoreg.reports.course import patient_trajectory
+from cytoreg.reports.flags import Flags, flag_text
 from cytoreg.reports.gatings import GatePicture, gate_pictures
-from cytoreg.reports.results import Results
+from cytoreg.reports.results import Results, records
 from cytoreg.reports.strips import correlation_strip
-from cytoreg.reports.trajectories import BORDERS, patient_trajectory
-from cytoreg.reports.words import counted, flag_words, flags_in, label, number
+from cytoreg.reports.trajectories import BORDERS
+from cytoreg.reports.words import counted, label, number
 from cytoreg.stats.plot_points import subject_correlation
 from cytoreg.tables import read_json, safe_name
 
@@ -40,8 +42,11 @@ class SampleView:
     pictures: tuple[GatePicture, ...]
 
 
-def patient_page(results: Results, subject: str, correlations: pd.DataFrame) -> dict[str, Any]:
-    """Everything the template of a patient's page needs. correlations: of all subjects, `own_correlations`."""
+def patient_page(results: Results, subject: str, correlations: pd.DataFrame, flags: Flags) -> dict[str, Any]:
+    """Everything the template of a patient's page needs. correlations: of all subjects, `own_correlations`.
+
+    flags: of all samples, `flags_of`.
+    """
     table = results.linked.assign(_arm=results.arms, _when=results.when)
     own = table[table["subject_id"] == subject].sort_values("_when", kind="stable")
     infusions = _infusions(results, subject)
@@ -49,17 +54,22 @@ def patient_page(results: Results, subject: str, correlations: pd.DataFrame) -> 
     return {
         "subject": subject,
         "arm": next((arm for arm in own["_arm"] if arm), ""),
+        "infused": bool(days),
         "facts": _facts(results, own, infusions),
         "figures": _course(results, own, days),
         "visits": [_visit(results, index, row) for index, row in own.iterrows()],
         "has": _columns_there(results),
         "correlation": _correlation(results, subject, correlations),
         "percentages": _percentages(results, own),
-        "samples": _samples(results, subject),
-        "failures": results.tables["failures"].query("subject_id == @subject").to_dict("records"),
-        "unmatched": results.tables["unmatched"].query("subject_id == @subject").to_dict("records"),
+        "samples": _samples(results, subject, flags),
+        "failures": _of_subject(results.tables["failures"], subject),
+        "unmatched": _of_subject(results.tables["unmatched"], subject),
         "inputs": _inputs(results, subject),
     }
+
+
+def _of_subject(table: pd.DataFrame, subject: str) -> list[dict[str, Any]]:
+    return records(table[table["subject_id"] == subject])
 
 
 def own_correlations(results: Results) -> pd.DataFrame:
@@ -76,7 +86,7 @@ def _infusions(results: Results, subject: str) -> list[Mapping[str, Any]]:
         return []
     own = table[table["subject_id"] == subject]
     own = own.assign(day=pd.to_numeric(own["day"], errors="coerce") if "day" in own.columns else math.nan)
-    return own.sort_values("day", kind="stable").to_dict("records")
+    return records(own.sort_values("day", kind="stable"))
 
 
 def _facts(results: Results, own: pd.DataFrame, infusions: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -211,9 +221,10 @@ def _correlation(results: Results, subject: str, correlations: pd.DataFrame) -> 
     others = known[known["subject_id"] != subject]["spearman"]
     if len(others):
         below, same = int((others < r - 1e-12).sum()), int((abs(others - r) <= 1e-12).sum())
-        ties = f", equal to {same}" if same else ""
+        above = len(others) - below - same
         sentences.append(
-            f"It is higher than that of {below} of the {counted(len(others), f'other {results.noun}')} with one{ties}."
+            f"Of the {counted(len(others), f'other {results.noun}')} with one, {below} have a lower correlation, "
+            f"{same} the same and {above} a higher one."
         )
     return {
         "sentences": sentences,
@@ -235,30 +246,30 @@ def _percentages(results: Results, own: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _samples(results: Results, subject: str) -> list[SampleView]:
+def _samples(results: Results, subject: str, flags: Flags) -> list[SampleView]:
     samples = results.samples[results.samples["subject_id"] == subject]
     order = {visit: place for place, visit in enumerate(results.visits)}
-    ranked = samples.assign(_rank=samples["visit"].map(order).fillna(len(order)))
+    panels = {panel: place for place, panel in enumerate(results.panels)}
+    ranked = samples.assign(
+        _rank=samples["visit"].map(order).fillna(len(order)),
+        _panel=samples["panel"].map(panels).fillna(len(panels)),
+    )
     return [
-        _sample(results, row) for row in ranked.sort_values(["_rank", "panel"], kind="stable").to_dict("records")
+        _sample(results, row, flags) for row in records(ranked.sort_values(["_rank", "_panel"], kind="stable"))
     ]
 
 
-def _sample(results: Results, row: Mapping[str, Any]) -> SampleView:
-    path = results.folder / "pictures" / f"{safe_name(str(row['sample_id']))}.json"
+def _sample(results: Results, row: Mapping[str, Any], flags: Flags) -> SampleView:
+    sample = str(row["sample_id"])
+    path = results.folder / "pictures" / f"{safe_name(sample)}.json"
     events = row.get("events")
-    asked = results.tables["percentages"]
-    codes = [*flags_in(row["flags"])]
-    for given in asked[asked["sample_id"] == row["sample_id"]]["flags"]:
-        codes += [code for code in flags_in(given) if code != "not_in_panel"]
+    shared = flags.shared.get(str(row["panel"]), {})
     return SampleView(
-        sample=str(row["sample_id"]),
+        sample=sample,
         visit=str(row["visit"]),
         panel=str(row["panel"]),
-        events=f"{float(events):,.0f} events"
-        if events not in (None, "") and float(events) == float(events)
-        else "",
-        flags=tuple(dict.fromkeys(map(flag_words, codes))),
+        events=f"{float(events):,.0f} events" if isinstance(events, int | float) and events == events else "",
+        flags=(*flags.words(sample), *(flag_text(code, names) for code, names in shared.items())),
         problems=str(row.get("problems") or ""),
         pictures=tuple(gate_pictures(read_json(path))) if path.is_file() else (),
     )

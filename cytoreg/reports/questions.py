@@ -13,10 +13,10 @@ from markupsafe import Markup
 
 from cytoreg.errors import AnalysisError
 from cytoreg.reports.drawings import draw_question
-from cytoreg.reports.results import Results
+from cytoreg.reports.results import Results, records
 from cytoreg.reports.svg import COLOURS, GREY, Scale, chart, line, mark
 from cytoreg.reports.trajectories import styles_of
-from cytoreg.reports.words import MINUS, label, number, p_value, plain, signed, unit_of
+from cytoreg.reports.words import MINUS, factor, label, number, p_value, plain, signed, unit_of
 from cytoreg.stats.estimate import DESCRIPTIVE
 from cytoreg.stats.plot_points import points
 from cytoreg.stats.sentence import NOT_CAUSE
@@ -38,8 +38,8 @@ class EstimateRow:
     primary: bool
     descriptive: bool
     kind: str
-    at: tuple[float, float, float]
-    forest: Markup = Markup("")
+    ends: tuple[float, float, float]  # estimate and its limits
+    forest: Markup = field(default_factory=Markup)
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,12 @@ def estimate_text(kind: str, estimate: float, low: float, high: float, unit: str
     >>> estimate_text("correlation", -0.41, -0.62, -0.15)
     '−0.41 (−0.62 to −0.15)'
     >>> estimate_text("difference", 1.234, 0.5, 2.0, "points")
-    '+1.23 (+0.5 to +2) points'
+    '+1.23 (+0.50 to +2.00) points'
     """
     if math.isnan(estimate):
         return ""
-    write: Callable[[float], str] = signed
+    digits = _decimals(estimate, low, high)
+    write: Callable[[float], str] = lambda value: signed(value, digits)  # noqa: E731
     lead = ""
     if kind == "correlation":
         write = _two_decimals
@@ -112,7 +113,7 @@ def estimate_text(kind: str, estimate: float, low: float, high: float, unit: str
 def _answer(results: Results, name: str, table: pd.DataFrame) -> Answer:
     question = results.plan.analyses.get(name) if results.plan is not None else None
     scale = str(getattr(question, "scale", "linear")) if question is not None else _scale_said(table)
-    rows = [_row(results, row, scale) for row in table.to_dict("records") if _may_show(results, row)]
+    rows = [_row(results, row, scale) for row in records(table) if _may_show(results, row)]
     rows = _with_forests(rows)
     primary = next((row for row in rows if row.primary), None)
     kind = str(table["type"].iloc[0])
@@ -157,7 +158,7 @@ def _row(results: Results, row: Mapping[str, Any], scale: str) -> EstimateRow:
     note = str(row["note"])
     descriptive = note.startswith(DESCRIPTIVE)
     rest = note.removeprefix(DESCRIPTIVE).removeprefix("; ")
-    at = (float(row["estimate"]), float(row["ci_low"]), float(row["ci_high"]))
+    ends = (float(row["estimate"]), float(row["ci_low"]), float(row["ci_high"]))
     n = f"{int(row['n_subjects']):,}"
     if row["n_observations"] != row["n_subjects"]:
         n += f" ({int(row['n_observations']):,} values)"
@@ -167,14 +168,14 @@ def _row(results: Results, row: Mapping[str, Any], scale: str) -> EstimateRow:
             " - ", f" {MINUS} "
         ),
         n=n,
-        estimate=estimate_text(kind, *at, unit),
+        estimate=estimate_text(kind, *ends, unit),
         p=p_value(row["p_value"]),
         p_adjusted=p_value(row["p_adjusted"]),
         note=rest if results.may_say(rest) else "",
         primary=bool(row["primary"]),
         descriptive=descriptive,
         kind=kind,
-        at=at,
+        ends=ends,
     )
 
 
@@ -182,14 +183,14 @@ def _with_forests(rows: Sequence[EstimateRow]) -> list[EstimateRow]:
     """Each row with its interval drawn; rows of one kind share a scale with the line of no effect in its middle."""
     widest: dict[str, float] = {"correlation": 1.0}
     for row in rows:
-        ends = [abs(v) for v in row.at if math.isfinite(v)]
+        ends = [abs(v) for v in row.ends if math.isfinite(v)]
         if row.kind != "correlation" and ends:
             widest[row.kind] = max(widest.get(row.kind, 0.0), *ends)
     return [replace(row, forest=_forest(row, widest.get(row.kind, 1.0))) for row in rows]
 
 
 def _forest(row: EstimateRow, widest: float) -> Markup:
-    estimate, low, high = row.at
+    estimate, low, high = row.ends
     if not math.isfinite(estimate):
         return Markup("")
     x = Scale(-widest or -1.0, widest or 1.0, 6, 134)
@@ -262,9 +263,15 @@ def _scale_said(table: pd.DataFrame) -> str:
     return "logit" if ", log odds" in terms else "log" if ", natural log" in terms else "linear"
 
 
+def _decimals(estimate: float, low: float, high: float) -> int | None:
+    """Two significant digits of the half width of the interval; none in particular without one."""
+    half = (high - low) / 2
+    return max(0, 1 - math.floor(math.log10(half))) if half > 0 and math.isfinite(half) else None
+
+
 def _two_decimals(value: float) -> str:
     return number(value, 2)
 
 
 def _factor(value: float) -> str:
-    return number(float(np.exp(value)))
+    return factor(float(np.exp(value)))

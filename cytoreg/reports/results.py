@@ -19,9 +19,9 @@ from cytoreg.reports.words import flag_words, flags_in, joined
 from cytoreg.stats.plan import Plan, read_plan
 from cytoreg.tables import read_json, read_table, safe_name
 
-__all__ = ["Results", "read_results"]
+__all__ = ["Results", "read_results", "records"]
 
-NAMES = ("percentages", "quality", "failures", "linked", "unmatched", "associations", "infusions")
+NAMES = ("percentages", "populations", "quality", "failures", "linked", "unmatched", "associations", "infusions")
 SCORES = ("das28_crp", "das28_esr", "das28", "cdai", "sdai")
 FULL = ("", "full")
 
@@ -156,6 +156,13 @@ class Results:
         only = self.tables["percentages"][columns].drop_duplicates("sample_id")
         return only.reindex(columns=list(quality.columns)).fillna("")
 
+    @cached_property
+    def panels(self) -> tuple[str, ...]:
+        """The panels, that of the main percentage first."""
+        table = self.tables["percentages"]
+        first = table[table["percentage"] == self.value]["panel"]
+        return tuple(dict.fromkeys([*first, *self.samples["panel"]]))
+
     def page_of(self, subject: str) -> str:
         """The file name of a subject's page."""
         return f"{safe_name(subject)}.html"
@@ -207,8 +214,14 @@ def read_results(folder: Path, *, blinded: bool = False) -> Results:
     return Results(folder, tables, provenance, plan, blinded)
 
 
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as mappings from column to value."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
 COLUMNS: Mapping[str, Sequence[str]] = {
     "percentages": ("sample_id", "subject_id", "visit", "panel", "percentage", "flags"),
+    "populations": ("sample_id", "name", "flags"),
     "quality": ("sample_id", "subject_id", "visit", "panel", "tube", "file", "flags", "removed_why", "problems"),
     "failures": ("sample_id", "subject_id", "visit", "stage", "error"),
     "linked": ("subject_id", "visit"),

@@ -36,6 +36,9 @@ def correlation_strip(correlations: pd.DataFrame, subject: str) -> Markup:
     correlations: subject_id, spearman.
     """
     known = correlations.dropna(subset=["spearman"])
+    known = known.assign(_own=known["subject_id"] == subject).sort_values(
+        "_own", kind="stable"
+    )  # on top of its stack
     x = Scale(-1.0, 1.0, 24, 416)
     places = [x(float(r)) for r in known["spearman"]]
     levels = stacked(places, 2 * DOT + 0.8)
@@ -101,13 +104,14 @@ def value_strip(rows: pd.DataFrame, value: str) -> Markup:
     panel = Panel(Scale(max(0.0, span[0]), span[1], left, 426), Scale(0, max(len(known), 1), height - 40, 14))
     ticks = [(v, tick_text(v)) for v in nice_ticks(panel.x.low, panel.x.high)]
     parts = [panel.axes(ticks, [], x_label=label(value))]
-    for place, row in enumerate(known.itertuples()):
+    columns = (known[column] for column in ("name", "value", "low", "high"))
+    for place, (name, middle, low, high) in enumerate(zip(*columns, strict=True)):
         y = panel.y(place + 0.5)
         if named:
-            parts.append(text(left - 8, y + 4, shortened(str(row.name), 22), anchor="end", class_="tick"))
-        if math.isfinite(row.low) and math.isfinite(row.high):
-            parts.append(line((panel.x(row.low), y), (panel.x(row.high), y), stroke=GREY, stroke_width=1.6))
-        parts.append(mark(panel.x(row.value), y, "circle", 3.6 if named else 2.0, fill=COLOURS[0]))
+            parts.append(text(left - 8, y + 4, shortened(str(name), 22), anchor="end", class_="tick"))
+        if math.isfinite(low) and math.isfinite(high):
+            parts.append(line((panel.x(low), y), (panel.x(high), y), stroke=GREY, stroke_width=1.6))
+        parts.append(mark(panel.x(middle), y, "circle", 3.6 if named else 2.0, fill=COLOURS[0]))
     missing = len(rows) - len(known)
     described = f"{label(value)} of {len(known)} samples in rising order" + (
         f"; {missing} not measured." if missing else "."

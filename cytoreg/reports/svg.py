@@ -24,8 +24,8 @@ __all__ = [
     "mark",
     "nice_ticks",
     "path",
-    "span_of",
     "shortened",
+    "span_of",
     "text",
     "tick_text",
 ]
@@ -107,7 +107,7 @@ def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
     return []
 
 
-def day_ticks(low: float, high: float, most: int = 7) -> list[float]:
+def day_ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Study days a calendar would mark: weeks, months of 30 days, years."""
     for step in DAY_STEPS:
         first, last = math.ceil(low / step), math.floor(high / step)
@@ -166,7 +166,7 @@ def legend(x: float, y: float, entries: Sequence[tuple[str, str, str]], width: f
     parts, at_x, at_y = [], x, y
     for name, colour, shape in entries:
         shown = shortened(name, 34)
-        needed = 26 + 6.6 * len(shown)
+        needed = 34 + 7.0 * len(shown)
         if at_x > x and at_x + needed > x + width:
             at_x, at_y = x, at_y + 15
         parts.append(mark(at_x + 5, at_y - 4, shape, 4, fill=colour))

@@ -1,7 +1,8 @@
-"""Values over time: of a cohort by arm, and of one patient with the activity score on the same days."""
+"""Values of a cohort over time by arm, and the categories of the activity scores."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,25 +14,22 @@ from scipy import stats
 from cytoreg.reports.svg import (
     COLOURS,
     GREY,
-    INK,
     SHAPES,
     Panel,
     Scale,
     Tick,
     chart,
     day_ticks,
-    element,
     legend,
     line,
     mark,
     path,
     span_of,
-    text,
     tick_text,
 )
 from cytoreg.reports.words import label
 
-__all__ = ["Axis", "Style", "bands_of", "cohort_trajectory", "patient_trajectory", "styles_of"]
+__all__ = ["Axis", "Style", "bands_of", "cohort_trajectory", "styles_of", "visit_means"]
 
 LEAST_FOR_INTERVAL = 3
 # Upper borders of remission, low and moderate activity: Fransen & van Riel, Clin Exp Rheumatol 2005;23(Suppl
@@ -61,7 +59,7 @@ class Axis:
     name: str
     ticks: Sequence[Tick] | None = None
 
-    def ticks_in(self, low: float, high: float, most: int = 7) -> Sequence[Tick]:
+    def ticks_in(self, low: float, high: float, most: int = 6) -> Sequence[Tick]:
         if self.ticks is not None:
             return self.ticks
         return [(day, tick_text(day)) for day in day_ticks(low, high, most)]
@@ -78,7 +76,7 @@ def bands_of(score: str, low: float, high: float) -> list[tuple[float, float, st
     if score not in BORDERS:
         return []
     edges = (-math.inf, *BORDERS[score], math.inf)
-    clipped = [(max(a, low), min(b, high)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    clipped = [(max(a, low), min(b, high)) for a, b in itertools.pairwise(edges)]
     bands = zip(clipped, BAND_NAMES, BAND_COLOURS, strict=True)
     return [(a, b, name, colour) for (a, b), name, colour in bands if b > a]
 
@@ -96,7 +94,7 @@ def cohort_trajectory(points: pd.DataFrame, value: str, axis: Axis, styles: Sequ
     panel = Panel(Scale(*x_span, 48, 428), Scale(*span_of(ends), 252, 44))
     parts = [
         panel.axes(axis.ticks_in(*x_span), x_label=axis.name, y_label=label(value)),
-        *_bands(panel, value, False),
+        *_borders(panel, value),
     ]
     width = max(0.5, 1.1 - len(points) / 600)
     for style in styles:
@@ -140,82 +138,10 @@ def visit_means(points: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values("x", kind="stable")
 
 
-def patient_trajectory(
-    points: pd.DataFrame, value: str, score: str, axis: Axis, infusions: Sequence[float], *, wide: bool
-) -> Markup:
-    """Two panels on one axis of time: the percentage with its 95 % interval, and the activity score.
-
-    points: visit, x, value, low, high, score, a row a visit. infusions: their days. A visit without a value
-    has a cross on the base line of the panel. wide: for a desk; else for a phone.
-    """
-    width, left, right = (900.0, 54.0, 884.0) if wide else (400.0, 46.0, 390.0)
-    points = points.dropna(subset=["x"]).sort_values("x", kind="stable")
-    x_span = span_of(points["x"], pad=0.06, include=infusions)
-    x = Scale(*x_span, left, right)
-    ticks = axis.ticks_in(*x_span, 9 if wide else 6)
-    upper = Panel(x, Scale(*span_of([*points["value"], *points["low"], *points["high"]], pad=0.12), 206, 50))
-    panels = [upper]
-    parts = [upper.axes([] if score else ticks, x_label="" if score else axis.name, y_label=label(value))]
-    if score:
-        span = span_of(points["score"], pad=0.12, include=BORDERS[score][:1] if score in BORDERS else ())
-        lower = Panel(x, Scale(*span, 428, 258))
-        panels.append(lower)
-        parts += _bands(lower, score, True)
-        parts.append(lower.axes(ticks, x_label=axis.name, y_label=label(score)))
-    for number, day in enumerate(infusions, start=1):
-        parts.append(
-            line((x(day), 34), (x(day), panels[-1].bottom), stroke=INK, stroke_width=1.0, stroke_dasharray="3 3")
-        )
-        parts.append(mark(x(day), 30, "triangle", 4.5, fill=INK, transform=f"rotate(180 {x(day):.1f} 30)"))
-        said = f"infusion {number}" if wide else f"inf. {number}"
-        parts.append(text(x(day), 20, said, class_="tick"))
-    for panel, column, colour, shape in zip(panels, ("value", "score"), COLOURS, SHAPES, strict=False):
-        known = points.dropna(subset=[column])
-        places = [panel.at(a, b) for a, b in zip(known["x"], known[column], strict=True)]
-        if len(places) > 1:
-            parts.append(path(places, stroke=colour, stroke_width=2.0))
-        if column == "value":
-            parts += [panel.whisker(r.x, r.low, r.high, colour, 1.8) for r in known.itertuples()]
-        parts += [mark(*place, shape, 4.8, fill=colour, stroke="#fff", stroke_width=1.4) for place in places]
-        for gap in points[points[column].isna()]["x"]:
-            parts.append(text(x(gap), panel.bottom - 4, "×", class_="gap"))
-    height = 470 if score else 250
-    return chart(
-        width,
-        height,
-        describe_patient(points, value, score, infusions),
-        *parts,
-        class_="wide" if wide else "narrow",
-    )
-
-
-def describe_patient(points: pd.DataFrame, value: str, score: str, infusions: Sequence[float]) -> str:
-    """The figure of a patient in words."""
-    said = []
-    for row in points.itertuples():
-        pair = f"{row.visit or 'sample'}: {label(value)} {_or_none(row.value)}"
-        said.append(pair + (f", {label(score)} {_or_none(row.score)}" if score else ""))
-    days = f" Infusions on day {', '.join(f'{day:g}' for day in infusions)}." if len(infusions) else ""
-    return f"Values over time. {'; '.join(said)}.{days}"
-
-
-def _bands(panel: Panel, score: str, named: bool) -> list[Markup]:
-    """The categories of a score behind the data; borders only where they are not named."""
-    parts = []
-    for low, high, name, colour in bands_of(score, panel.y.low, panel.y.high):
-        top, bottom = panel.y(high), panel.y(low)
-        if not named:
-            if low > panel.y.low:
-                parts.append(
-                    line((panel.left, bottom), (panel.right, bottom), stroke=GREY, stroke_dasharray="2 4")
-                )
-            continue
-        parts.append(
-            element("rect", x=panel.left, y=top, width=panel.right - panel.left, height=bottom - top, fill=colour)
-        )
-        if bottom - top > 13:
-            parts.append(text(panel.right - 5, top + 12, name, anchor="end", class_="band"))
-    return parts
+def _borders(panel: Panel, score: str) -> list[Markup]:
+    """The borders between the categories of a score."""
+    lows = [panel.y(low) for low, *_ in bands_of(score, panel.y.low, panel.y.high) if low > panel.y.low]
+    return [line((panel.left, y), (panel.right, y), stroke=GREY, stroke_dasharray="2 4") for y in lows]
 
 
 def _places(panel: Panel, own: pd.DataFrame) -> list[tuple[float, float]]:
@@ -229,7 +155,3 @@ def _dots(panel: Panel, own: pd.DataFrame, style: Style, size: float) -> Markup:
 def _dodges(n: int) -> list[float]:
     """Shifts that keep the intervals of groups apart."""
     return [5.0 * (i - (n - 1) / 2) for i in range(n)]
-
-
-def _or_none(value: float) -> str:
-    return "not measured" if math.isnan(value) else f"{value:.3g}"

@@ -9,6 +9,7 @@ from typing import Any
 
 __all__ = [
     "counted",
+    "factor",
     "flag_words",
     "flags_in",
     "interval",
@@ -107,13 +108,23 @@ def number(value: float, digits: int | None = None) -> str:
     return f"{float(f'{value:.3g}'):g}".replace("-", MINUS)
 
 
-def signed(value: float) -> str:
-    """A difference with its sign, to three significant digits.
+def signed(value: float, digits: int | None = None) -> str:
+    """A difference with its sign, to three significant digits or to a number of decimals.
 
-    >>> signed(1.2345), signed(-0.5)
-    ('+1.23', '−0.5')
+    >>> signed(1.2345), signed(-0.5, 2)
+    ('+1.23', '−0.50')
     """
-    return ("+" if value > 0 else "") + number(value)
+    return ("+" if value > 0 else "") + number(value, digits)
+
+
+def factor(value: float) -> str:
+    """A factor to three significant digits.
+
+    >>> factor(1.8), factor(0.7821), factor(12.34)
+    ('1.80', '0.78', '12.3')
+    """
+    size = abs(value)
+    return f"{value:.2f}" if 0.1 <= size < 10 else f"{value:.1f}" if 10 <= size < 100 else f"{value:.3g}"
 
 
 def p_value(p: float) -> str:
@@ -154,20 +165,19 @@ def flag_words(code: str) -> str:
 
 def label(name: str) -> str:
     """A column as it is said: `das28_crp` is DAS28-CRP; a percentage is its own name."""
-    return LABELS.get(name, name if " % of " in name else name.replace("_", " "))
+    if " " in name:
+        return plain(name)
+    return LABELS.get(name, name.replace("_", " "))
 
 
 def plain(sentence: str) -> str:
-    """A sentence with the names of columns as they are said.
+    """A sentence with the names of columns as they are said, and true minus signs.
 
-    >>> plain("das28_crp fell")
-    'DAS28-CRP fell'
+    >>> plain("das28_crp changed by -1.2")
+    'DAS28-CRP changed by −1.2'
     """
-    return re.sub(
-        r"\b[a-z]+[a-z0-9_]*\b",
-        lambda word: LABELS.get(word[0], word[0]) if _is_code(word[0]) else word[0],
-        sentence,
-    )
+    named = re.sub(r"\b[a-z]+[a-z0-9_]*\b", lambda word: LABELS.get(word[0], word[0]), sentence)
+    return re.sub(r"(?<![\w-])-(?=\d)", MINUS, named)
 
 
 def unit_of(name: str, linked: Any = None) -> str:
@@ -196,17 +206,13 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,}{SPACE}{noun}{'' if n == 1 else 's'}"
 
 
-def _is_code(word: str) -> bool:
-    return word in LABELS
-
-
 def _share(value: float) -> str:
     size = abs(value)
     if size == 0:
         return "0"
     if size >= 10:
         return "100" if size == 100 else f"{value:.1f}"
-    return f"{value:.2f}" if size >= 1 else f"{float(f'{value:.2g}'):f}".rstrip("0")
+    return f"{value:.2f}" if size >= 0.995 else f"{value:.{min(1 - math.floor(math.log10(size)), 9)}f}"
 
 
 def _missing(value: Any) -> bool:
