@@ -32,7 +32,7 @@ class Compensation:
     def __init__(self, spillover: Spillover, indices: Sequence[int], where: str) -> None:
         self.spillover = spillover
         self.indices = tuple(indices)
-        if np.linalg.cond(spillover.matrix) > WORST_CONDITION:
+        if not np.isfinite(spillover.matrix).all() or np.linalg.cond(spillover.matrix) > WORST_CONDITION:
             raise TemplateError(f"{where}: the spillover matrix {spillover.source} cannot be inverted")
         self.inverse = np.linalg.inv(spillover.matrix)
 
@@ -61,7 +61,7 @@ def compensation_for(sample: Sample, choice: str | Path | Spillover | None) -> C
     if spillover is None or spillover.is_identity:
         return None
     positions = {channel.name.casefold(): channel.index for channel in reversed(sample.channels)}
-    markers = {channel.marker.casefold(): channel.index for channel in sample.channels if channel.marker}
+    markers = {channel.marker.casefold(): channel.index for channel in reversed(sample.channels) if channel.marker}
     indices = []
     for name in spillover.channels:
         index = positions.get(name.casefold(), markers.get(name.casefold()))
@@ -69,6 +69,11 @@ def compensation_for(sample: Sample, choice: str | Path | Spillover | None) -> C
             raise TemplateError(
                 f"{sample.name}: the spillover matrix {spillover.source} has channel {name!r}, the file has: "
                 + ", ".join(channel.name for channel in sample.channels)
+            )
+        if index in indices:
+            raise TemplateError(
+                f"{sample.name}: the spillover matrix {spillover.source} has two channels for one of the file: "
+                f"{spillover.channels[indices.index(index)]!r} and {name!r} are both {sample.channels[index].label}"
             )
         indices.append(index)
     return Compensation(spillover, indices, sample.name)
@@ -89,8 +94,9 @@ def read_matrix(path: Path) -> Spillover:
     rows = [row for row in csv.reader(text.splitlines(), delimiter=dialect) if any(cell.strip() for cell in row)]
     if len(rows) < 2:
         raise TemplateError(f"{path}: expected a row of channel names and a row for each, found {len(rows)} rows")
-    named_rows = len(rows[1]) == len(rows) and not _is_number(rows[1][0])
     header = [cell.split("::")[0].strip() for cell in rows[0]]
+    fits = len(rows[1]) == len(rows) or not header[0] or len(header) == len(rows[1]) - 1
+    named_rows = fits and not _is_number(rows[1][0])
     channels = header[1:] if named_rows and len(header) == len(rows[1]) else header
     k = len(channels)
     if len(rows) - 1 != k:

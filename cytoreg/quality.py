@@ -44,7 +44,7 @@ def quality_of(sample: Sample, columns: Mapping[Channel, npt.NDArray[Any]]) -> Q
     for channel, values in columns.items():
         if channel.name.casefold() in ("time", "hdr-tm", "hdr-t") or not len(values):
             continue
-        share = 100 * float(np.mean(values >= 0.999 * channel.range / channel.gain))
+        share = 100 * float(np.mean(values >= _margin(channel)))
         if share > worst:
             worst, where = share, channel.name
     problems = [str(problem) for problem in sample.problems if problem.affects_numbers]
@@ -55,3 +55,9 @@ def quality_of(sample: Sample, columns: Mapping[Channel, npt.NDArray[Any]]) -> Q
     if problems:
         flags.append("file_problem")
     return Quality(sample.n_events, 0, "", worst, where, " | ".join(problems), tuple(flags))
+
+
+def _margin(channel: Channel) -> float:
+    """The linear value from which on an event is at the top of the scale: the last 0.1 % or the last step of it."""
+    last = min(0.999, 1 - 1 / channel.range) if channel.kind == "I" else 0.999
+    return channel.offset * 10.0 ** (channel.decades * last) if channel.decades else channel.top * last

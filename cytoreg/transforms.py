@@ -110,30 +110,47 @@ class Logicle:
         a = self.T / ((math.exp(b) - mf_a) - c_a / math.exp(d))
         return a, b, c_a * a, d, -mf_a * a, x1
 
+    @cached_property
+    def _table(self) -> tuple[Array, Array]:
+        """B(y) and y, from zero to just above the top of the scale."""
+        a, b, c, d, f, x1 = self._coefficients
+        y = np.linspace(x1, 1.05, _TABLE)
+        x = a * np.exp(b * y) - c * np.exp(-d * y) + f
+        x[0] = 0.0
+        return x, y
+
     def forward(self, values: npt.NDArray[Any]) -> Array:
         """Display units: the root of B(y) = |x|, mirrored about zero where x is negative.
 
-        A table gives the start and one step of Halley's method brings it to the precision of float64.
+        A table gives the start and one step of Halley's method brings it to the precision of float64. Each
+        value goes its own way, so that what stands beside it changes no bit of the result.
         """
         x = np.asarray(values, dtype=np.float64)
-        size = np.abs(x)
+        size = np.abs(x).reshape(-1)
         finite = np.isfinite(size)
-        top = float(size[finite].max(initial=0.0))
+        size[~finite] = 0.0
         a, b, c, d, f, x1 = self._coefficients
-        highest = max(1.0, math.log(max(top, self.T) / a + 1.0) / b) + 0.05
-        table_y = np.linspace(x1, highest, _TABLE)
-        table_x = a * np.exp(b * table_y) - c * np.exp(-d * table_y) + f
-        table_x[0] = 0.0
-        y = np.interp(np.where(finite, size, 0.0), table_x, table_y)
+        table_x, table_y = self._table
+        y = np.interp(size, table_x, table_y)
+        beyond = np.flatnonzero(size > table_x[-1])
+        if len(beyond):
+            far = size[beyond]
+            start = np.log((far - f + c * math.exp(-d)) / a) / b
+            for _ in range(3):
+                start = self._halley(start, far)
+            y[beyond] = start
+        y = self._halley(y, size).reshape(x.shape)
+        y = np.where(x < 0, 2.0 * x1 - y, y) * self.M
+        return y if finite.all() else np.where(np.isfinite(x), y, x)
+
+    def _halley(self, y: Array, x: Array) -> Array:
+        """One step of Halley's method towards B(y) = x."""
+        a, b, c, d, f, _ = self._coefficients
         rise, fall = a * np.exp(b * y), c * np.exp(-d * y)
-        miss = (rise - fall + f) - np.where(finite, size, 0.0)
+        miss = (rise - fall + f) - x
         slope = b * rise + d * fall
         curve = b * b * rise - d * d * fall
-        y -= miss / (slope - miss * curve / (2.0 * slope))
-        y = np.where(x < 0, 2.0 * x1 - y, y) * self.M
-        if not finite.all():
-            y = np.where(finite, y, x)
-        return y
+        return y - miss / (slope - miss * curve / (2.0 * slope))
 
     def inverse(self, display: npt.NDArray[Any]) -> Array:
         """Linear values."""

@@ -42,6 +42,11 @@ class Channel:
     kind: str = "F"
 
     @property
+    def top(self) -> float:
+        """The top of the scale in linear units, after $PnE and $PnG: what $PnR is as a stored number."""
+        return self.offset * 10.0**self.decades if self.decades else self.range / self.gain
+
+    @property
     def label(self) -> str:
         """The marker with its channel, or the channel alone: how a plot names the axis."""
         return f"{self.marker} ({self.name})" if self.marker else self.name

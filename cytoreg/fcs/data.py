@@ -41,7 +41,7 @@ class ArraySource:
 
     def columns(self, indices: Sequence[int], *, raw: bool) -> list[Array]:
         """Copies of the columns."""
-        return [np.ascontiguousarray(self.events[:, index]) for index in indices]
+        return [np.array(self.events[:, index]) for index in indices]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import isfinite
 
 from cytoreg.errors import FCSError
 from cytoreg.fcs.channel import Channel, Problem
@@ -97,6 +98,8 @@ def _amplifier(text: Mapping[str, str], key: str, kind: str, problems: list[Prob
     try:
         decades, offset = (float(part) for part in value.split(","))
     except ValueError:
+        decades = offset = float("nan")
+    if not (isfinite(decades) and isfinite(offset) and decades < 100):
         problems.append(Problem(f"{key}E is {value!r}", "TEXT", "a linear amplifier was assumed", True))
         return 0.0, 0.0
     if decades <= 0:
@@ -128,7 +131,7 @@ def find_layout(
     _whole_bytes(text, channels, length, row_bytes, where, problems)
     n_events = _event_count(text, length, row_bytes, where, problems)
     needed = begin + n_events * row_bytes
-    if needed > size - base:
+    if n_events and needed > size - base:
         there = max(0, size - base - begin) // row_bytes
         raise FCSError(f"{where}: the file is truncated: it should hold {n_events} events and ends after {there}")
     layout = Layout(
@@ -159,13 +162,13 @@ def _data_segment(
         raise FCSError(f"{where}: neither HEADER nor TEXT says where DATA is")
     total = number(text, "$TOT", where)
     if len(candidates) == 2 and candidates[0][1:] != candidates[1][1:]:
-        candidates.sort(key=lambda found: _misfit(found[1], found[2], total, row_bytes, size))
+        candidates.sort(key=lambda found: _misfit(found[1], found[2], total, row_bytes, size, header.text))
         first, other = candidates
         problems.append(
             Problem(
                 f"DATA is at {first[1]} to {first[2]} by {first[0]}, {other[1]} to {other[2]} by {other[0]}",
                 "HEADER and TEXT",
-                f"{first[0]} was followed, which agrees best with $TOT",
+                f"{first[0]} was followed, which agrees best with $TOT and with where TEXT lies",
                 affects_numbers=first[1] != other[1],
             )
         )
@@ -194,9 +197,14 @@ def _whole_bytes(
     problems.append(Problem(f"channel {name!r} has {bits} bits", "$PnB", "each value fills whole bytes"))
 
 
-def _misfit(begin: int, end: int, total: float | None, row_bytes: int, size: int) -> tuple[bool, int]:
-    expected = (total or 0) * row_bytes
-    return end >= size or begin >= size, int(abs((end - begin + 1) - expected)) if total else 0
+def _misfit(
+    begin: int, end: int, total: float | None, row_bytes: int, size: int, segment: tuple[int, int]
+) -> tuple[bool, bool, int]:
+    """How badly offsets fit, worst first: DATA inside the TEXT segment, past the end of the file, too long or short."""
+    length = end - begin + 1
+    expected = int(total * row_bytes) if total else length
+    overlaps = begin <= segment[1] and end >= segment[0]
+    return overlaps, begin + min(length, expected) > size, abs(length - expected)
 
 
 def _event_count(text: Mapping[str, str], length: int, row_bytes: int, where: str, problems: list[Problem]) -> int:

@@ -75,10 +75,10 @@ class Sample:
 
     def index(self, name: str | int) -> int:
         """The position of a channel, from 0: by $PnN, else by $PnS."""
-        if isinstance(name, int):
+        if isinstance(name, int | np.integer):
             if not 0 <= name < len(self.channels):
                 raise FCSError(f"{self.name}: there is no channel {name}; there are {len(self.channels)}, from 0")
-            return name
+            return int(name)
         for key in (
             lambda c: c.name,
             lambda c: (c.name or "").casefold(),
@@ -117,7 +117,14 @@ def sample_from_array(
     spillover: Spillover | None = None,
     name: str = "events",
 ) -> Sample:
-    """A Sample of events that are in memory: (n_events, n_channels) linear values."""
+    """A Sample of events that are in memory: (n_events, n_channels) linear values.
+
+    Raises FCSError where there is not one column a channel.
+    """
+    if events.ndim != 2 or events.shape[1] != len(channels):
+        raise FCSError(f"{name}: {len(channels)} channels need as many columns, found an array of {events.shape}")
+    if events.dtype.kind != "f":
+        events = events.astype(np.float64)
     given = markers or [None] * len(channels)
     tops = ranges or [262144.0] * len(channels)
     described = tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from cytoreg.errors import FCSError
@@ -40,18 +41,21 @@ def parse_text(raw: bytes, where: str) -> tuple[dict[str, str], list[Problem]]:
 def number(
     text: Mapping[str, str], key: str, where: str, *, default: float | None = None, required: bool = False
 ) -> float | None:
-    """The number that a keyword holds, or `default` where it is absent, blank or not a number.
+    """The finite number that a keyword holds, or `default` where it is absent, blank or not a number.
 
     Raises FCSError where `required` and there is none.
     """
     value = text.get(key, "").strip()
     try:
-        return float(value)
+        found = float(value)
     except ValueError:
-        if required:
-            found = f"found {value!r}" if key in text else "it is absent"
-            raise FCSError(f"{where}: keyword {key}: expected a number, {found}") from None
-        return default
+        found = math.nan
+    if math.isfinite(found):
+        return found
+    if required:
+        what = f"found {value!r}" if key in text else "it is absent"
+        raise FCSError(f"{where}: keyword {key}: expected a number, {what}")
+    return default
 
 
 def _decode(raw: bytes) -> tuple[str, list[Problem]]:
@@ -63,6 +67,7 @@ def _decode(raw: bytes) -> tuple[str, list[Problem]]:
 
 
 def _pairs(parts: list[str], delimiter: str) -> dict[str, str]:
+    parts[-1] = parts[-1].removesuffix(_ESCAPE)  # a segment that ends with two delimiters: nothing follows them
     pairs: dict[str, str] = {}
     for key, value in zip(parts[0::2], parts[1::2], strict=False):
         name = key.replace(_ESCAPE, delimiter).strip().upper()

@@ -15,7 +15,7 @@ from cytoreg.fcs.spillover import Spillover
 
 __all__ = ["write_fcs"]
 
-_DELIMITER = "|"
+_DELIMITERS = "|/\\\f\x1e!~"
 _HEADER_LIMIT = 99_999_999
 
 
@@ -80,8 +80,9 @@ def write_fcs(
 def _offsets(text: Mapping[str, str], data_bytes: int) -> tuple[bytes, bytes]:
     """HEADER and TEXT, the offsets in them found by trying until they no longer move."""
     begin_text, begin, end = 58, 0, 0
+    delimiter = _delimiter(text)
     while True:
-        segment = _segment({**text, "$BEGINDATA": str(begin), "$ENDDATA": str(end)})
+        segment = _segment({**text, "$BEGINDATA": str(begin), "$ENDDATA": str(end)}, delimiter)
         new_begin = begin_text + len(segment)
         new_end = new_begin + data_bytes - 1 if data_bytes else new_begin
         if (new_begin, new_end) == (begin, end):
@@ -92,9 +93,16 @@ def _offsets(text: Mapping[str, str], data_bytes: int) -> tuple[bytes, bytes]:
     return ("FCS3.1    " + "".join(f"{field:>8d}" for field in fields)).encode("ascii"), segment
 
 
-def _segment(text: Mapping[str, str]) -> bytes:
-    parts = [_DELIMITER]
+def _delimiter(text: Mapping[str, str]) -> str:
+    """One that no key and no value holds, since a value must not begin with it (section 3.2.7)."""
+    used = {character for pair in text.items() for word in pair for character in word}
+    return next((delimiter for delimiter in _DELIMITERS if delimiter not in used), _DELIMITERS[0])
+
+
+def _segment(text: Mapping[str, str], delimiter: str) -> bytes:
+    parts = [delimiter]
     for key, value in text.items():
-        parts += [key.replace(_DELIMITER, _DELIMITER * 2), _DELIMITER]
-        parts += [value.replace(_DELIMITER, _DELIMITER * 2) or " ", _DELIMITER]
+        if key.strip():
+            parts += [key.replace(delimiter, delimiter * 2), delimiter]
+            parts += [value.replace(delimiter, delimiter * 2) or " ", delimiter]
     return "".join(parts).encode("utf-8")

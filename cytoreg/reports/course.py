@@ -38,7 +38,7 @@ def patient_trajectory(
     points: visit, x, value, low, high, score, a row a visit. infusions: their days. A visit without a value
     has a cross on the base line of the panel. wide: for a desk; else for a phone.
     """
-    width, left, right = (900.0, 54.0, 884.0) if wide else (400.0, 46.0, 390.0)
+    width, left, right = (900.0, 54.0, 822.0) if wide else (400.0, 46.0, 330.0)
     points = points.dropna(subset=["x"]).sort_values("x", kind="stable")
     x_span = span_of(points["x"], pad=0.06, include=infusions)
     x = Scale(*x_span, left, right)
@@ -124,7 +124,7 @@ def _bands(panel: Panel, score: str) -> list[Markup]:
 
 
 def _band_names(panel: Panel, score: str) -> list[Markup]:
-    """The names of the categories, where there is room for them."""
+    """The names of the categories beside the panel, where their bands have room for them."""
     bands = bands_of(score, panel.y.low, panel.y.high)
-    named = [(panel.y(high), name) for low, high, name, _ in bands if panel.y(low) - panel.y(high) > 13]
-    return [text(panel.right - 5, top + 12, name, anchor="end", class_="band") for top, name in named]
+    named = [(panel.y((low + high) / 2), name) for low, high, name, _ in bands if panel.y(low) - panel.y(high) > 11]
+    return [text(panel.right + 7, middle + 4, name, anchor="start", class_="band") for middle, name in named]

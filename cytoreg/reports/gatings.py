@@ -67,7 +67,7 @@ def draw_gate(picture: Mapping[str, Any], describes: str) -> Markup:
     x = picture["x"]
     x_scale = Scale(float(x["min"]), float(x["max"]), LEFT, RIGHT)
     flat = picture.get("y") is None
-    y = {"label": "events", "min": 0.0, "max": 1.0, "ticks": []} if flat else picture["y"]
+    y: Mapping[str, Any] = {"label": "events", "min": 0.0, "max": 1.0, "ticks": []} if flat else picture["y"]
     panel = Panel(x_scale, Scale(float(y["min"]), float(y["max"]), BOTTOM, TOP))
     inside = _histogram(counts) if flat else _density(counts)
     outlines = [_outline(shape, panel) for shape in picture.get("shapes", ())]

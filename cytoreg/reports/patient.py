@@ -79,7 +79,7 @@ def own_correlations(results: Results) -> pd.DataFrame:
     return subject_correlation(results.linked, results.value, results.activity)
 
 
-def _infusions(results: Results, subject: str) -> list[Mapping[str, Any]]:
+def _infusions(results: Results, subject: str) -> list[dict[str, Any]]:
     """This subject's infusions by day; none in a blinded report, as they may tell the arm."""
     table = results.tables["infusions"]
     if results.blinded or not len(table):

@@ -7,6 +7,8 @@ events from stretching the ellipse.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
@@ -18,6 +20,7 @@ from cytoreg.yamlfile import StrictModel
 
 Array = npt.NDArray[np.float64]
 MOST_EVENTS = 5_000
+COARSE_EVENTS = 1_000
 LEAST_WEIGHT = 0.05
 
 
@@ -100,17 +103,17 @@ def _distance(content: float, df: float, d: int) -> float:
     return float(stdtrit(df, 0.5 + content / 2))
 
 
-def _em(z: Array, k: int, df: float, steps: int = 200) -> tuple[Array, Array, Array, bool]:
-    """Weights (k,), means (k, d) and scale matrices (k, d, d) of a mixture of t in z, (d, n); the best of a few
-    starts."""
-    best: tuple[float, Array, Array, Array, bool] | None = None
-    for start in _starts(z, k):
-        found = _em_from(z, start, df, steps)
-        if best is None or found[0] > best[0] + 1e-9:
-            best = found
-    if best is None:
-        raise CannotFit("no start for the mixture")
-    return best[1:]
+def _em(z: Array, k: int, df: float) -> tuple[Array, Array, Array, bool]:
+    """Weights (k,), means (k, d) and scale matrices (k, d, d) of a mixture of t in z, (d, n).
+
+    Every start is followed on a thinned set; the best is brought to rest on all events.
+    """
+    thin = z[:, :: max(1, z.shape[1] // COARSE_EVENTS)]
+    best = max(
+        (_em_from(thin, share, df, steps=100, rest=1e-4) for share in _starts(thin, k)), key=lambda em: em.fit
+    )
+    final = _em_from(z, _shares(z, best, df)[0], df, steps=200, rest=1e-6)
+    return final.weights, final.means, final.covariances, final.settled
 
 
 def _starts(z: Array, k: int) -> list[Array]:
@@ -128,14 +131,23 @@ def _starts(z: Array, k: int) -> list[Array]:
     return starts
 
 
-def _em_from(z: Array, share: Array, df: float, steps: int) -> tuple[float, Array, Array, Array, bool]:
+@dataclass(frozen=True, eq=False)
+class _Mixture:
+    fit: float
+    weights: Array
+    means: Array
+    covariances: Array
+    settled: bool
+
+
+def _em_from(z: Array, share: Array, df: float, *, steps: int, rest: float) -> _Mixture:
+    """EM from given shares (k, n) until the mean log likelihood moves by less than `rest`."""
     d, n = z.shape
     k = len(share)
     tail = np.ones((k, n))
-    means, covariances, weights = np.empty((k, d)), np.empty((k, d, d)), np.empty(k)
-    squared, log_density = np.empty((k, n)), np.empty((k, n))
-    last, settled, likelihood = -np.inf, False, -np.inf
+    found = _Mixture(-np.inf, np.empty(k), np.empty((k, d)), np.empty((k, d, d)), False)
     for _ in range(steps):
+        weights, means, covariances = np.empty(k), np.empty((k, d)), np.empty((k, d, d))
         for j in range(k):
             held = max(float(share[j].sum()), 1e-9)
             pull = share[j] * tail[j]
@@ -143,20 +155,31 @@ def _em_from(z: Array, share: Array, df: float, steps: int) -> tuple[float, Arra
             means[j] = z @ pull / max(float(pull.sum()), 1e-12)
             off = z - means[j][:, None]
             covariances[j] = (off * pull) @ off.T / held + 1e-4 * np.eye(d)
-            squared[j] = ((np.linalg.inv(covariances[j]) @ off) * off).sum(axis=0)
-            log_density[j] = (
-                np.log(weights[j])
-                - 0.5 * np.log(np.linalg.det(covariances[j]))
-                - 0.5 * (df + d) * np.log1p(squared[j] / df)
-            )
-        top = log_density.max(axis=0)
-        share = np.exp(log_density - top)
-        total = share.sum(axis=0)
-        share /= total
+        last = found.fit
+        found = _Mixture(last, weights, means, covariances, False)
+        share, squared, likelihood = _shares(z, found, df)
         tail = (df + d) / (df + squared)
-        likelihood = float((top + np.log(total)).mean())
-        if abs(likelihood - last) < 1e-6:
-            settled = True
+        settled = abs(likelihood - last) < rest
+        found = _Mixture(likelihood, weights, means, covariances, settled)
+        if settled:
             break
-        last = likelihood
-    return likelihood, weights, means, covariances, settled
+    return found
+
+
+def _shares(z: Array, mixture: _Mixture, df: float) -> tuple[Array, Array, float]:
+    """Share of each component in each event (k, n), squared distances (k, n), mean log likelihood."""
+    d, n = z.shape
+    k = len(mixture.weights)
+    squared, log_density = np.empty((k, n)), np.empty((k, n))
+    for j in range(k):
+        off = z - mixture.means[j][:, None]
+        squared[j] = ((np.linalg.inv(mixture.covariances[j]) @ off) * off).sum(axis=0)
+        log_density[j] = (
+            np.log(mixture.weights[j])
+            - 0.5 * np.log(np.linalg.det(mixture.covariances[j]))
+            - 0.5 * (df + d) * np.log1p(squared[j] / df)
+        )
+    top = log_density.max(axis=0)
+    share = np.exp(log_density - top)
+    total = share.sum(axis=0)
+    return share / total, squared, float((top + np.log(total)).mean())
