@@ -62,7 +62,7 @@ def compensation_for(sample: Sample, choice: str | Path | Spillover | None) -> C
         return None
     positions = {channel.name.casefold(): channel.index for channel in reversed(sample.channels)}
     markers = {channel.marker.casefold(): channel.index for channel in reversed(sample.channels) if channel.marker}
-    indices = []
+    indices: list[int] = []
     for name in spillover.channels:
         index = positions.get(name.casefold(), markers.get(name.casefold()))
         if index is None:

@@ -93,12 +93,15 @@ def _as_said(marker: str, name: str, sample: Sample) -> Channel:
     )
 
 
+_OTHER_MARKER = frozenset({"ra", "ro", "rb", "b", "beta", "β"})  # CD45 RA is not CD45, CD8 beta is not CD8
+
+
 def _carries(label: str, folded: set[str], *, partly: bool) -> bool:
     pieces = label_pieces(label)
     if not partly:
         return "".join(pieces) in folded
     return any(
-        "".join(pieces[i:j]) in folded
+        "".join(pieces[i:j]) in folded and (j == len(pieces) or pieces[j] not in _OTHER_MARKER)
         for i in range(len(pieces))
         for j in range(i + 1, min(len(pieces), i + 5) + 1)
     )

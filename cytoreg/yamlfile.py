@@ -21,6 +21,7 @@ __all__ = ["StrictModel", "YamlDocument", "document_of", "load_yaml", "validate"
 KeyPath = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 MAX_DEPTH = 100
+MAX_KEYS = 100_000  # aliases of aliases can make a small file a huge one
 
 
 class _Loader(yaml.SafeLoader):
@@ -155,6 +156,8 @@ def _note_lines(
 ) -> None:
     if len(path) > MAX_DEPTH:
         raise error(f"{name}, line {node.start_mark.line + 1}: nested more than {MAX_DEPTH} deep")
+    if len(lines) > MAX_KEYS:
+        raise error(f"{name}, line {node.start_mark.line + 1}: more than {MAX_KEYS} keys and values")
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Write events as FCS 3.1 list mode, 32-bit float, little-endian."""
+"""Write events as FCS 3.1 list mode, floats of 32 or 64 bits, little-endian."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ def write_fcs(
     ranges: Sequence[float] | None = None,
     spillover: Spillover | None = None,
     keywords: Mapping[str, str] | None = None,
+    double: bool = False,
 ) -> None:
     """Write linear values, shape (n_events, n_channels), with names ($PnN), markers ($PnS) and spillover.
 
-    keywords: further TEXT keywords; those that describe the layout are set here and win. The file
+    keywords: further TEXT keywords; those that describe the layout are set here and win. double: 64 bits a
+    value instead of 32, for integers above 24 bits. The file
     appears whole or not at all. Raises FCSError where the shapes do not agree, StoreError where the
     file cannot be written.
     """
@@ -41,7 +43,7 @@ def write_fcs(
     ranges = ranges or [262144.0] * c
     if not len(channels) == len(markers) == len(ranges) == c:
         raise FCSError(f"{path.name}: {c} columns of events, {len(channels)} channels, {len(markers)} markers")
-    data = np.ascontiguousarray(events, dtype="<f4").tobytes()
+    data = np.ascontiguousarray(events, dtype="<f8" if double else "<f4").tobytes()
     text: dict[str, str] = {key.upper(): str(value) for key, value in (keywords or {}).items()}
     text |= {
         "$BEGINANALYSIS": "0",
@@ -49,14 +51,14 @@ def write_fcs(
         "$BEGINSTEXT": "0",
         "$ENDSTEXT": "0",
         "$BYTEORD": "1,2,3,4",
-        "$DATATYPE": "F",
+        "$DATATYPE": "D" if double else "F",
         "$MODE": "L",
         "$NEXTDATA": "0",
         "$PAR": str(c),
         "$TOT": str(n),
     }
     for i, (name, marker, top) in enumerate(zip(channels, markers, ranges, strict=True), start=1):
-        text |= {f"$P{i}N": name, f"$P{i}B": "32", f"$P{i}E": "0,0", f"$P{i}R": f"{top:.0f}"}
+        text |= {f"$P{i}N": name, f"$P{i}B": "64" if double else "32", f"$P{i}E": "0,0", f"$P{i}R": f"{top:.0f}"}
         if marker:
             text[f"$P{i}S"] = marker
     if spillover is not None:

@@ -74,14 +74,14 @@ def bind(sample: Sample, template: Template, choices: Choices) -> Bound:
     for name in dict.fromkeys(axis for p in wanted for axis in (*p.requires, *p.gate.axes(), *p.plot)):
         channel = find_channel(name, sample, aliases=template.markers.get(name, ()), channels=choices.channels)
         if channel is not None:
-            scale = template.transform_for(name, channel.range, is_scatter_or_time=channel.is_scatter_or_time)
+            scale = template.transform_for(name, channel.top, is_scatter_or_time=channel.is_scatter_or_time)
             axes[name] = Axis(name, channel, scale)
     parents: dict[str, str] = {}
     skipped: dict[str, str] = {}
     if choices.start is not None:
         parents[choices.start] = ROOT
     for population in wanted:
-        missing = _missing(population, axes, skipped)
+        missing = _missing(population, axes, skipped) or _outside(population, template, choices.start)
         if missing and population.if_missing == "error":
             raise TemplateError(
                 f"{sample.name}: population {population.name!r} of template {template.name} needs {missing}; "
@@ -136,6 +136,15 @@ def _missing(population: Population, axes: Mapping[str, Axis], skipped: Mapping[
             return f"{' and '.join(spec.on)} on two channels, where one fits both"
         if spec.population in skipped:
             return f"population {spec.population!r}, which was skipped"
+    return ""
+
+
+def _outside(population: Population, template: Template, start: str | None) -> str:
+    """A population that a gate refers to and that a file exported from `start` cannot hold."""
+    for spec in population.gate.walk():
+        other = spec.population
+        if start is not None and other is not None and start not in (other, *template.ancestors(other)):
+            return f"population {other!r}, which does not stand below {start!r}"
     return ""
 
 

@@ -7,7 +7,7 @@ a pass stops above a cut that is not settled yet and says what it would propose.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -139,9 +139,7 @@ class _View:
 
     def values_in(self, population: str, on: str) -> Array | None:
         node = self.nodes.get(population)
-        if node is None or on not in self.bound.axes:
-            return None
-        return self.events.display(node, on)
+        return None if node is None else self.events.display(node, on)
 
     def control(self, marker: str, on: str) -> Array | None:
         kind, _, lacking = self.tube.partition(":")
@@ -184,9 +182,8 @@ class _Placer:
 
     def _fit(self, spec: GateSpec) -> Placed:
         scope = spec.by
-        absent = [axis for axis in spec.on if axis not in self.view.bound.axes]
-        if absent:
-            return self._fall_back(spec, f"the panel has no {', '.join(absent)}")
+        if reason := self._lacks(spec.on):
+            return self._fall_back(spec, reason)
         try:
             fit = methods.fit(spec.kind, self.view, spec.params)
         except CannotFit as problem:
@@ -199,7 +196,7 @@ class _Placer:
         if spec.fallback is None:
             return Placed(Nothing(reason), spec.kind, 0, "own", spec.by, (reason,), (*missing, "not_placed"))
         inner = spec.fallback
-        placed = Placed(inner.geometry, "drawn") if inner.geometry is not None else self._fit(inner)
+        placed = self._fit(inner) if inner.geometry is None else self._drawn(inner.geometry)
         return Placed(
             placed.gate,
             placed.method,
@@ -209,6 +206,15 @@ class _Placer:
             (f"{spec.kind}: {reason}", *placed.reasons),
             tuple(dict.fromkeys((*missing, f"fallback:{placed.method}", *placed.flags))),
         )
+
+    def _drawn(self, geometry: Gate) -> Placed:
+        if reason := self._lacks(geometry.on):
+            return Placed(Nothing(reason), "drawn", reasons=(reason,), flags=("not_placed",))
+        return Placed(geometry, "drawn")
+
+    def _lacks(self, on: Sequence[str]) -> str:
+        absent = [axis for axis in on if axis not in self.view.bound.axes]
+        return f"the panel has no {', '.join(absent)}" if absent else ""
 
 
 def _flags(fit: Fit) -> tuple[str, ...]:

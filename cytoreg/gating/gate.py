@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cytoreg.errors import TemplateError
+from cytoreg.errors import TemplateError, suggest
 from cytoreg.fcs.read import read_fcs
 from cytoreg.fcs.sample import Sample
 from cytoreg.fcs.spillover import Spillover
@@ -50,6 +50,7 @@ def gate(
         from cytoreg.interop import load_template
 
         template = load_template(template)
+    _known_controls(template, controls or {})
     matrix = Path(compensation) if isinstance(compensation, os.PathLike) else compensation
     choices = Choices(channels, start, matrix)
     tubes = {"full": _opened(sample), **{f"fmo:{m}": _opened(control) for m, control in (controls or {}).items()}}
@@ -91,6 +92,16 @@ def events_of(bound: Bound) -> Events:
     used = [axis for step in bound.steps for axis in step.gate.axes() if axis in bound.axes]
     events.load(tuple(dict.fromkeys(used)))
     return events
+
+
+def _known_controls(template: Template, controls: Mapping[str, object]) -> None:
+    known = {axis for population in template.populations.values() for axis in population.gate.axes()}
+    folded = {axis.casefold() for axis in known}
+    for marker in controls:
+        if marker.casefold() not in folded:
+            raise TemplateError(
+                f"controls: template {template.name} has no gate on {marker!r}; {suggest(marker, known, limit=30)}"
+            )
 
 
 def _opened(sample: Sample | str | os.PathLike[str]) -> Sample:

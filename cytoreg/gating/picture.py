@@ -83,10 +83,11 @@ def _span(result: Result, axis: str, column: Array) -> tuple[float, float]:
     finite = column[np.isfinite(column)]
     bound = result.bound.axes[axis]
     if isinstance(bound.transform, Linear):
-        high = float(np.percentile(finite, 99.5)) if len(finite) else bound.channel.range
-        return 0.0, max(min(high * 1.1, bound.channel.range), 1e-9)
+        high = float(np.percentile(finite, 99.5)) if len(finite) else bound.channel.top
+        return 0.0, max(min(high * 1.1, bound.channel.top), 1e-9)
     whole = result.events.display(result.nodes["root"], axis)
-    low, high = np.percentile(whole[np.isfinite(whole)], [0.1, 99.9]) if len(whole) else (0.0, 1.0)
+    whole = whole[np.isfinite(whole)]
+    low, high = np.percentile(whole, [0.1, 99.9]) if len(whole) else (0.0, 1.0)
     margin = 0.05 * (high - low) or 0.5
     return float(low - margin), float(high + margin)
 

@@ -32,7 +32,7 @@ def settle(proposals: Iterable[tuple[str, Placed]]) -> Placed:
         if chosen:
             return _median(chosen)
     reasons = sorted({reason for placed in offered for reason in placed.reasons})
-    first = offered[0]
+    first = min(offered, key=lambda placed: (placed.method, placed.source))
     flags = tuple(sorted({flag for placed in offered for flag in placed.flags}))
     return Placed(Nothing("; ".join(reasons)), first.method, 0, first.source, first.scope, tuple(reasons), flags)
 

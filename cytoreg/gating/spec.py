@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.gates import Ellipse, Gate, Polygon, Range, Rectangle
@@ -63,7 +63,7 @@ def parse_gate(document: YamlDocument) -> GateSpec | dict[str, GateSpec]:
 
     Raises TemplateError with file, line, key and the nearest valid word.
     """
-    if _kind_of(document) == "quadrant" and "keep" not in (document.data["quadrant"] or {}):
+    if _kind_of(document) == "quadrant" and not _has_key(document.data["quadrant"], "keep"):
         return validate(_Quadrant, document.at("quadrant"), TemplateError).four()
     return _parse(document, 0)
 
@@ -85,11 +85,31 @@ def _parse(document: YamlDocument, depth: int) -> GateSpec:
         geometry = validate(_GEOMETRY[kind], inner, TemplateError).gate()
         return GateSpec(kind, geometry=geometry, on=geometry.on)
     fallback = None
-    if isinstance(inner.data, Mapping) and "fallback" in inner.data:
+    if _has_key(inner.data, "fallback"):
         fallback = _parse(inner.at("fallback"), depth + 1)
     params = validate(params_of(kind), inner, TemplateError)
+    _usable_fallback(inner, fallback, shared=getattr(params, "by", "sample") != "sample")
     on = (params.on,) if isinstance(params.on, str) else tuple(params.on)
     return GateSpec(kind, params=params, fallback=fallback, on=on)
+
+
+def _usable_fallback(document: YamlDocument, fallback: GateSpec | None, *, shared: bool) -> None:
+    """A fallback is a method or a geometry; that of a cut which tubes share is one cut on one axis."""
+    if fallback is None:
+        return
+    if fallback.parts or fallback.population:
+        raise TemplateError(
+            f"{document.where(['fallback'])}: expected an automatic method or a geometry, "
+            f"found {fallback.population or fallback.kind!r}"
+        )
+    if shared and fallback.kind in _GEOMETRY and fallback.kind != "range":
+        raise TemplateError(
+            f"{document.where(['fallback'])}: a cut that tubes share needs a method or a range, found {fallback.kind!r}"
+        )
+
+
+def _has_key(data: Any, key: str) -> bool:
+    return isinstance(data, Mapping) and key in data
 
 
 def _kind_of(document: YamlDocument) -> str:
@@ -131,17 +151,23 @@ class _Rectangle(StrictModel):
             raise ValueError(
                 f"{len(self.on)} axes need as many min and max, found {len(self.min)}, {len(self.max)}"
             )
+        for axis, low, high in zip(self.on, *self._limits(), strict=True):
+            if not low < high:
+                raise ValueError(f"expected min below max on {axis}, found {low:g} and {high:g}")
         return self
 
     def gate(self) -> Gate:
+        return Rectangle(tuple(self.on), *self._limits())
+
+    def _limits(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         low = tuple(-INFINITY if value is None else value for value in self.min)
         high = tuple(INFINITY if value is None else value for value in self.max)
-        return Rectangle(tuple(self.on), low, high)
+        return low, high
 
 
 class _Polygon(StrictModel):
     on: tuple[str, str]
-    vertices: list[tuple[float, float]] = Field(min_length=3)
+    vertices: list[tuple[FiniteFloat, FiniteFloat]] = Field(min_length=3)
 
     def gate(self) -> Gate:
         return Polygon(self.on, tuple(self.vertices))
@@ -149,9 +175,9 @@ class _Polygon(StrictModel):
 
 class _Ellipse(StrictModel):
     on: list[str] = Field(min_length=1)
-    center: list[float]
-    covariance: list[list[float]]
-    distance: float = Field(default=1.0, gt=0)
+    center: list[FiniteFloat]
+    covariance: list[list[FiniteFloat]]
+    distance: FiniteFloat = Field(default=1.0, gt=0)
 
     @model_validator(mode="after")
     def _positive_definite(self) -> _Ellipse:
@@ -172,7 +198,7 @@ class _Ellipse(StrictModel):
 
 class _Quadrant(StrictModel):
     on: tuple[str, str]
-    at: tuple[float, float]
+    at: tuple[FiniteFloat, FiniteFloat]
     keep: str | None = None
 
     @field_validator("keep")

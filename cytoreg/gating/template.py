@@ -133,10 +133,10 @@ def parse_template(document: YamlDocument) -> Template:
     }
     populations: dict[str, Population] = {}
     for name, item in schema.populations.items():
-        if name == ROOT or "/" in name or not name.strip():
+        if name in (ROOT, "total") or "/" in name or " % of " in name or not name.strip():
             raise TemplateError(
-                f"{document.where(['populations', name])}: a population cannot be called {name!r} "
-                "('root' is the whole file and '/' parts the steps of a path)"
+                f"{document.where(['populations', name])}: a population cannot be called {name!r} ('root' and "
+                "'total' are the whole file, '/' parts the steps of a path, ' % of ' the two of a percentage)"
             )
         gate = parse_gate(document.at("populations", name, "gate"))
         for part, spec in gate.items() if isinstance(gate, dict) else [(name, gate)]:
@@ -237,9 +237,9 @@ def _report(document: YamlDocument, asked: list[str], populations: Mapping[str, 
         where = document.where(["report", i])
         if not separator:
             raise TemplateError(f"{where}: expected 'POPULATION % of ANCESTOR', found {text!r}")
-        for word in (name, of):
-            if word not in populations and word not in (ROOT, "total"):
-                raise TemplateError(f"{where}: unknown population {word!r}; {suggest(word, populations)}")
+        for word, known in ((name, [*populations]), (of, [ROOT, "total", *populations])):
+            if word not in known:
+                raise TemplateError(f"{where}: unknown population {word!r}; {suggest(word, known)}")
         above, step = set(), name
         while step in populations:
             step = populations[step].parent

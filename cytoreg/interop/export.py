@@ -29,13 +29,21 @@ def export_population(result: Result, population: str, path: Path) -> int:
             events,
             names,
             [channel.marker for channel in sample.channels],
-            ranges=[channel.range for channel in sample.channels],
+            ranges=[channel.top for channel in sample.channels],
             spillover=sample.spillover,
+            double=events.dtype == np.float64,
         )
     elif path.suffix.lower() == ".csv":
         try:
             header = ",".join(f'"{name}"' for name in names)
-            np.savetxt(path, events, delimiter=",", header=header, comments="", fmt="%.9g")
+            np.savetxt(
+                path,
+                events,
+                delimiter=",",
+                header=header,
+                comments="",
+                fmt="%.17g" if events.dtype == np.float64 else "%.9g",
+            )
         except OSError as problem:
             raise StoreError(f"{path}: cannot be written: {problem.strerror or problem}") from None
     else:

@@ -69,20 +69,13 @@ def membership(result: Result) -> dict[str, Mask]:
 
 def _display_columns(result: Result) -> dict[str, npt.NDArray[np.float64]]:
     """Display values of each axis, by FlowKit's compensation and transforms."""
-    import flowkit
     from flowkit import transforms
+    from flowutils.compensate import compensate  # type: ignore[import-untyped]
 
-    sample = result.bound.sample
-    raw = sample.to_numpy().astype(np.float64)
-    compensated = raw.copy()
-    if result.bound.compensation is not None:
-        matrix = result.bound.compensation
-        names = list(matrix.spillover.channels)
-        detectors = [sample.channels[i].name for i in matrix.indices]
-        frame = flowkit.Sample(raw, channel_labels=_unique(sample), sample_id="sample")
-        spill = flowkit.Matrix(matrix.spillover.matrix, detectors, fluorochromes=names)
-        frame.apply_compensation(spill)
-        compensated = frame.get_events(source="comp")
+    compensated = result.bound.sample.to_numpy().astype(np.float64)
+    if (matrix := result.bound.compensation) is not None:
+        # what flowkit.Matrix.apply calls; a flowkit.Sample of an array would round it to 32 bits first
+        compensated = compensate(compensated, matrix.spillover.matrix, list(matrix.indices))
     columns = {}
     for name, axis in result.bound.axes.items():
         values = compensated[:, axis.channel.index]
@@ -96,11 +89,6 @@ def _display_columns(result: Result) -> dict[str, npt.NDArray[np.float64]]:
             values = np.arcsinh(values / scale.cofactor)
         columns[name] = np.asarray(values, dtype=np.float64)
     return columns
-
-
-def _unique(sample: Any) -> list[str]:
-    names = [channel.name for channel in sample.channels]
-    return [name if names.count(name) == 1 else f"{name}#{i}" for i, name in enumerate(names)]
 
 
 def _inside(gate: Gate, columns: dict[str, Any], found: dict[str, Mask], n: int) -> Mask:

@@ -29,7 +29,7 @@ from cytoreg.reports.words import (
 
 __all__ = ["cohort_page", "time_axis"]
 
-CAUTION = "These are associations unless patients were randomised to what is compared; they do not show a cause."
+CAUTION = "These are associations; only what was assigned at random can be read as an effect."
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ def cohort_page(results: Results) -> dict[str, Any]:
         "tiles": _tiles(results, flags),
         "figures": _figures(results),
         "answers": answers,
+        "adjusted": any(row.p_adjusted for answer in answers for row in answer.rows),
         "subjects": _subjects(results, flags),
         "quality": _quality(results, flags),
         "failures": records(results.tables["failures"]),
@@ -156,10 +157,19 @@ def _subjects(results: Results, flags: Flags) -> list[dict[str, str]]:
                 "visits": f"{len(own)}",
                 "value": _course(own, results.value, lambda v: percent(v)),
                 "activity": _course(own, results.activity, lambda v: number(v, 2)),
-                "flags": f"{doubts} of {len(mine)}" if doubts else "none" if len(mine) else "no sample",
+                "flags": _flag_count(results.noun, doubts, mine, flags),
             }
         )
     return rows
+
+
+def _flag_count(noun: str, doubts: int, mine: pd.DataFrame, flags: Flags) -> str:
+    """How many of a subject's samples have flags; what they are where the sample is the subject."""
+    if not len(mine) or not doubts:
+        return "none" if len(mine) else "no sample"
+    if noun == "sample":
+        return "; ".join(words for sample in mine["sample_id"] for words in flags.words(sample))
+    return f"{doubts} of {len(mine)}"
 
 
 def _course(own: pd.DataFrame, name: str, write: Any) -> str:
@@ -190,6 +200,7 @@ def _quality(results: Results, flags: Flags) -> dict[str, Any]:
     summary = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return {
         "summary": [(words, n, f"{100 * n / total:.0f}") for words, n in summary],
+        "gated": bool(len(results.tables["quality"])),
         "shared": shared,
         "rows": rows,
         "total": total,

@@ -126,5 +126,7 @@ def _bands(panel: Panel, score: str) -> list[Markup]:
 def _band_names(panel: Panel, score: str) -> list[Markup]:
     """The names of the categories beside the panel, where their bands have room for them."""
     bands = bands_of(score, panel.y.low, panel.y.high)
-    named = [(panel.y((low + high) / 2), name) for low, high, name, _ in bands if panel.y(low) - panel.y(high) > 11]
+    named = [
+        (panel.y((low + high) / 2), name) for low, high, name, _ in bands if panel.y(low) - panel.y(high) > 11
+    ]
     return [text(panel.right + 7, middle + 4, name, anchor="start", class_="band") for middle, name in named]

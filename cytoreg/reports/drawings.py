@@ -135,8 +135,8 @@ def _factor_ticks(y: Scale) -> list[Tick]:
 
 def _change_correlation(seen: pd.DataFrame, styles: Sequence[Style], _: Sequence[Change], noun: str) -> Drawn:
     """The two changes against each other, with lines of one slope through each arm's mean."""
-    panel, parts = _scatter(seen, styles)
     slope = common_slope(seen["x"], seen["y"], seen["group"])
+    panel, parts = _scatter(seen, styles, ends=_all_ends(seen, "group", slope))
     for style in styles:
         parts.append(_line_of(seen[seen["group"] == style.name], slope, panel, style, 2.2))
     one = f"A {'mark' if noun == 'sample' else noun} a point. "
@@ -153,8 +153,8 @@ def _repeated_correlation(seen: pd.DataFrame, styles: Sequence[Style], _: Sequen
     """All visits, with parallel lines through each subject's mean."""
     counts = seen.groupby("subject_id")["x"].transform("size")
     seen = seen[counts >= 2]
-    panel, parts = _scatter(seen, styles, size=2.4)
     slope = common_slope(seen["x"], seen["y"], seen["subject_id"])
+    panel, parts = _scatter(seen, styles, size=2.4, ends=_all_ends(seen, "subject_id", slope))
     for style in styles:
         group = seen[seen["group"] == style.name]
         parts += [_line_of(own, slope, panel, style, 1.1) for _, own in group.groupby("subject_id", sort=False)]
@@ -184,7 +184,9 @@ def _trend(seen: pd.DataFrame, styles: Sequence[Style], _: Sequence[Change], nou
     if spaced:
         shown["x"] = seen["x"].map({dose: float(i) for i, dose in enumerate(doses)})
         ticks = [(float(i), tick_text(dose)) for i, dose in enumerate(doses)]
-    panel, parts = _scatter(shown, styles, x_ticks=ticks)
+    slope = common_slope(seen["x"], seen["y"], seen["group"])
+    ends = [] if spaced else _all_ends(seen, "group", slope)
+    panel, parts = _scatter(shown, styles, x_ticks=ticks, ends=ends)
     if spaced:
         for style in styles:
             own = shown[shown["group"] == style.name].groupby("x")["y"].mean()
@@ -193,7 +195,6 @@ def _trend(seen: pd.DataFrame, styles: Sequence[Style], _: Sequence[Change], nou
                 parts.append(path(places, stroke=style.colour, stroke_width=1.8))
         said = "Doses stand at equal steps; lines join the means of a block."
     else:
-        slope = common_slope(seen["x"], seen["y"], seen["group"])
         parts += [_line_of(seen[seen["group"] == s.name], slope, panel, s, 2.0) for s in styles]
         said = "The lines share one least-squares slope over the blocks."
     return chart(WIDTH, HEIGHT, _scatter_words(seen), *parts), f"A sample a point. {said}"
@@ -221,9 +222,14 @@ def common_slope(x: Any, y: Any, groups: Any) -> float:
 
 
 def _scatter(
-    seen: pd.DataFrame, styles: Sequence[Style], *, size: float = 3.2, x_ticks: Sequence[Tick] | None = None
+    seen: pd.DataFrame,
+    styles: Sequence[Style],
+    *,
+    size: float = 3.2,
+    x_ticks: Sequence[Tick] | None = None,
+    ends: Sequence[float] = (),
 ) -> tuple[Panel, list[Markup]]:
-    x, y = span_of(seen["x"]), span_of(seen["y"])
+    x, y = span_of(seen["x"]), span_of([*seen["y"], *ends])
     panel = Panel(Scale(*x, LEFT, RIGHT), Scale(*y, BOTTOM, TOP))
     ticks = [(v, tick_text(v)) for v in nice_ticks(*x)] if x_ticks is None else x_ticks
     x_label, y_label = (label(str(seen.attrs[key])) for key in ("x_label", "y_label"))
@@ -242,13 +248,22 @@ def _scatter(
     return panel, parts
 
 
-def _line_of(own: pd.DataFrame, slope: float, panel: Panel, style: Style, width: float) -> Markup:
-    """A line of a given slope through the mean of some points, over their range."""
+def _all_ends(seen: pd.DataFrame, by: str, slope: float) -> list[float]:
+    """The heights at which the lines of all groups end, so that the panel holds them."""
+    return [y for _, own in seen.groupby(by, sort=False) for _, y in _ends(own, slope)]
+
+
+def _ends(own: pd.DataFrame, slope: float) -> list[tuple[float, float]]:
+    """The ends of a line of a given slope through the mean of some points, over their range."""
     if len(own) < 2 or math.isnan(slope):
-        return Markup("")
-    middle_x, middle_y = own["x"].mean(), own["y"].mean()
-    ends = [(x, middle_y + slope * (x - middle_x)) for x in (own["x"].min(), own["x"].max())]
-    return path([panel.at(*end) for end in ends], stroke=style.colour, stroke_width=width, stroke_opacity=0.85)
+        return []
+    middle_x, middle_y = float(own["x"].mean()), float(own["y"].mean())
+    return [(float(x), middle_y + slope * (float(x) - middle_x)) for x in (own["x"].min(), own["x"].max())]
+
+
+def _line_of(own: pd.DataFrame, slope: float, panel: Panel, style: Style, width: float) -> Markup:
+    ends = [panel.at(*end) for end in _ends(own, slope)]
+    return path(ends, stroke=style.colour, stroke_width=width, stroke_opacity=0.85) if ends else Markup("")
 
 
 def _legend(styles: Sequence[Style]) -> Markup:

@@ -147,6 +147,7 @@ def _ticks(ticks: Sequence[Sequence[Any]], panel: Panel, *, horizontal: bool) ->
             parts.append(text(place, BOTTOM + 13, str(words), class_="gate-tick"))
         else:
             place = panel.y(float(at))
+            middle = max(place, 2.8 * len(words))  # within the drawing
             parts.append(line((LEFT - 3, place), (LEFT, place), stroke="#9AA4AF"))
             parts.append(
                 element(
@@ -154,7 +155,7 @@ def _ticks(ticks: Sequence[Sequence[Any]], panel: Panel, *, horizontal: bool) ->
                     words,
                     text_anchor="middle",
                     class_="gate-tick",
-                    transform=f"translate({LEFT - 6:g} {place:.1f}) rotate(-90)",
+                    transform=f"translate({LEFT - 6:g} {middle:.1f}) rotate(-90)",
                 )
             )
     return parts

@@ -26,6 +26,7 @@ __all__ = ["own_correlations", "patient_page"]
 
 RESPONSES = ("acr20", "acr50", "acr70")
 LEAST_VISITS = 3
+MOST_CONDITIONS = 8
 FEW_VISITS = 6  # below, a perfect correlation comes by chance often enough to say so
 
 
@@ -98,12 +99,27 @@ def _facts(results: Results, own: pd.DataFrame, infusions: Sequence[Mapping[str,
             value = known.iloc[0]
             shown = value if isinstance(value, str) else number(float(value))
             facts.append((name, f"{shown} years" if column != "sex" else str(shown)))
+    if not results.is_clinical:
+        facts += _conditions(results, own)
     if results.has_visits:
         facts.append(("Visits", str(len(own))))
     if len(results.tables["infusions"]):
         said = "; ".join(_infusion_words(row) for row in infusions)
         facts.append(("Infusions", "left out (blinded)" if results.blinded else said or "none"))
     return facts
+
+
+def _conditions(results: Results, own: pd.DataFrame) -> list[tuple[str, str]]:
+    """What the tables say of a sample beside its percentages: dose, treatment and the like."""
+    hidden = {"subject_id", "visit", "day", "samples", "schema_version", "_arm", "_when"}
+    taken = tuple(
+        f"{name}{end}" for name in results.percentages for end in ("", " count", " of", " ci_low", " ci_high")
+    )
+    columns = [column for column in own.columns if column not in hidden and column not in taken]
+    known = [(str(column), own[column].dropna()) for column in columns]
+    pairs = [(name, values.iloc[0]) for name, values in known if len(values) and values.astype(str).iloc[0]]
+    said = [(name, value if isinstance(value, str) else number(float(value))) for name, value in pairs]
+    return [(name, value) for name, value in said[:MOST_CONDITIONS] if results.may_say(value)]
 
 
 def _infusion_words(row: Mapping[str, Any]) -> str:

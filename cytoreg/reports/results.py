@@ -204,6 +204,7 @@ def read_results(folder: Path, *, blinded: bool = False) -> Results:
         raise StudyError(f"{folder}: holds no results to report on; make them with `cytoreg run STUDY`")
     tables = {name: _cleaned(name, frame) for name, frame in found.items()}
     if not len(tables["linked"]):
+        tables = {name: _own_subjects(frame) for name, frame in tables.items()}
         tables["linked"] = _linked_without_clinic(tables)
     provenance = read_json(folder / "provenance.json") if (folder / "provenance.json").is_file() else {}
     declared = provenance.get("plan")
@@ -242,15 +243,22 @@ def _cleaned(name: str, frame: pd.DataFrame | None) -> pd.DataFrame:
     return cleaned.reset_index(drop=True)
 
 
+def _own_subjects(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with each full tube that has no subject as a subject of its own; controls stay without."""
+    if not {"sample_id", "subject_id"} <= set(table.columns):
+        return table
+    alone = table["subject_id"] == ""
+    if "tube" in table.columns:
+        alone &= table["tube"].str.casefold().isin(FULL)
+    return table.assign(subject_id=table["subject_id"].mask(alone, table["sample_id"]))
+
+
 def _linked_without_clinic(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The percentages of gating alone, a row a subject's visit; a sample without a subject is its own."""
+    """The percentages of gating alone, a row a subject's visit."""
     percentages, quality = tables["percentages"], tables["quality"]
     keys = ["sample_id", "subject_id", "visit", "panel", "tube"]
     sheet = (quality if len(quality) else percentages).reindex(columns=keys).drop_duplicates("sample_id")
-    sheet = sheet.assign(
-        tube=sheet["tube"].fillna(""),
-        subject_id=sheet["subject_id"].where(sheet["subject_id"] != "", sheet["sample_id"]),
-    )
+    sheet = sheet.assign(tube=sheet["tube"].fillna(""))
     return _cleaned("linked", link(sheet, percentages, Clinical()).table)
 
 

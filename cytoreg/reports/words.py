@@ -164,10 +164,10 @@ def flag_words(code: str) -> str:
 
 
 def label(name: str) -> str:
-    """A column as it is said: `das28_crp` is DAS28-CRP; a percentage is its own name."""
+    """A column as it is said: `das28_crp` is DAS28-CRP; what we do not know keeps its name."""
     if " " in name:
         return plain(name)
-    return LABELS.get(name, name.replace("_", " "))
+    return LABELS.get(name, name)
 
 
 def plain(sentence: str) -> str:

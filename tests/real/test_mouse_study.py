@@ -100,4 +100,4 @@ def test_the_cut_of_cd69_is_one_for_the_whole_study(run: cytoreg.Run) -> None:
 def test_the_report_is_one_file_without_anything_from_elsewhere(run: cytoreg.Run) -> None:
     page = run.report.read_text(encoding="utf-8")
     assert "Mouse T-cell activation" in page
-    assert "src=\"http" not in page and "href=\"http" not in page
+    assert 'src="http' not in page and 'href="http' not in page

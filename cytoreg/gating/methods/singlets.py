@@ -30,11 +30,15 @@ def fit(view: View, params: Params) -> Fit:
     x, y = area[good], height[good]
     if len(x) < params.min_events:
         raise CannotFit(f"too few events: {len(x)}, needs {params.min_events}")
-    inner = x < np.percentile(x, 99)
+    if float(x.min()) == float(x.max()):
+        raise CannotFit("all areas are equal")
+    inner = x < np.percentile(x, 99)  # those at the top of the scale have lost their ratio
     intercept, slope = _robust_line(x[inner], y[inner])
     if slope <= 0:
         raise CannotFit("height does not rise with area")
     line = intercept + slope * x
+    if not (line > 0).any():
+        raise CannotFit("height does not rise with area")
     relative = (y - line)[line > 0] / line[line > 0]
     spread = 1.4826 * float(np.median(np.abs(relative - np.median(relative))))
     band = max(params.spreads * spread, 0.02)

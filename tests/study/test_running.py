@@ -1,0 +1,184 @@
+"""The whole chain: what a run leaves, that it is the same however it was run, and that only changes are gated again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from cytoreg.batch.sheet import read_samples
+from cytoreg.errors import AnalysisError, StudyError
+from cytoreg.provenance import file_hash
+from cytoreg.study import Run, analyse, load_study, run
+from cytoreg.tables.schema import TABLES
+
+
+def table(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_parquet(folder / f"{name}.parquet")
+
+
+def test_every_table_of_the_contract_is_there_in_three_forms(finished: Run) -> None:
+    with duckdb.connect(str(finished.folder / "results.duckdb"), read_only=True) as database:
+        stored = {
+            name for (name,) in database.execute("SELECT table_name FROM information_schema.tables").fetchall()
+        }
+        for name, columns in TABLES.items():
+            frame = table(finished.folder, name)
+            assert set(columns) <= set(frame.columns)
+            assert (frame["schema_version"] == 1).all()
+            assert len(pd.read_csv(finished.folder / f"{name}.csv")) == len(frame)
+            assert name in stored
+            assert database.execute(f'SELECT count(*) FROM "{name}"').fetchone() == (len(frame),)
+
+
+def test_two_panels_of_a_visit_stand_in_one_row_of_linked(finished: Run, simulated: Path) -> None:
+    linked = table(finished.folder, "linked")
+    visits = pd.read_csv(simulated / "visits.csv")
+    assert len(linked) == len(visits)
+    assert linked["Tregs % of CD4+"].notna().all()
+    assert linked["B cells % of lymphocytes"].notna().all()
+
+
+def test_treg_percentages_lie_near_the_truth(finished: Run, simulated: Path) -> None:
+    found = table(finished.folder, "percentages").set_index(["sample_id", "percentage"])["value"]
+    truth = pd.read_csv(simulated / "truth" / "percentages.csv").set_index(["sample_id", "percentage"])["value"]
+    full = table(finished.folder, "quality").query("tube == 'full' and panel == 'treg'")["sample_id"].tolist()
+    for text, within, typically in (("CD4+ % of CD3+", 0.03, 0.01), ("Tregs % of CD4+", 0.35, 0.15)):
+        relative = np.array([found[(s, text)] / truth[(s, text)] - 1 for s in full])
+        assert np.abs(relative).max() < within, text
+        assert np.median(np.abs(relative)) < typically, text
+
+
+def test_the_result_does_not_depend_on_processes_or_order_of_the_sheet(
+    finished: Run, simulated: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "study"
+    shutil.copytree(simulated, other)
+    sheet = pd.read_csv(other / "samples.csv", dtype=str)
+    sheet.sample(frac=1, random_state=3).to_csv(other / "samples.csv", index=False)
+    again = run(other, jobs=1)
+    keys = ["sample_id", "population"]
+    one, two = (
+        table(f, "populations").sort_values(keys).reset_index(drop=True) for f in (finished.folder, again.folder)
+    )
+    pd.testing.assert_frame_equal(one, two)
+    pd.testing.assert_frame_equal(table(finished.folder, "associations"), table(again.folder, "associations"))
+
+
+def test_only_what_changed_is_gated_again(simulated: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    shutil.copytree(simulated, study)
+    first = run(study, jobs=2)
+    assert (first.gated, first.kept) == (first.tubes, 0)
+    before = table(first.folder, "populations")
+    second = run(study, jobs=2)
+    assert (second.gated, second.kept) == (0, first.tubes)
+    pd.testing.assert_frame_equal(before, table(second.folder, "populations"))
+    sheet = pd.read_csv(study / "samples.csv", dtype=str)
+    tubes = read_samples(study / "samples.csv", study / "fcs")
+    changed = next(tube for tube in tubes if tube.panel == "treg" and tube.tube == "full")
+    other = next(
+        tube for tube in tubes if tube.batch == changed.batch and tube.panel == "treg" and tube is not changed
+    )
+    shutil.copy(other.path, changed.path)
+    third = run(study, jobs=2)
+    together = sheet[(sheet["panel"] == "treg") & (sheet["batch"] == changed.batch)]
+    assert third.gated == len(together)
+    assert run(study, jobs=2, fresh=True).gated == first.tubes
+
+
+def test_cuts_are_fixed_by_batch_and_come_from_the_fmo_controls(finished: Run, simulated: Path) -> None:
+    batches = pd.read_csv(simulated / "samples.csv", dtype=str).set_index("sample_id")["batch"]
+    gates = json.loads((finished.folder / "gates.json").read_text(encoding="utf-8"))
+    cuts: dict[str, set[float]] = {}
+    for sample in gates:
+        for gate in sample["gates"]:
+            if gate["population"].endswith("/Tregs"):
+                assert gate["source"] == "control"
+                assert gate["scope"] == "batch"
+                cuts.setdefault(batches[sample["sample_id"]], set()).add(gate["gate"]["range"]["min"])
+    assert len(cuts) == 2
+    assert all(len(values) == 1 for values in cuts.values())
+    assert len(set.union(*cuts.values())) == 2
+
+
+def test_controls_stand_in_quality_and_in_no_other_table(finished: Run) -> None:
+    quality = table(finished.folder, "quality")
+    controls = set(quality[quality["tube"] != "full"]["sample_id"])
+    assert controls
+    for name in ("populations", "percentages", "intensities"):
+        assert not controls & set(table(finished.folder, name)["sample_id"])
+
+
+def test_provenance_names_every_input_with_its_hash(finished: Run, simulated: Path) -> None:
+    provenance = json.loads((finished.folder / "provenance.json").read_text(encoding="utf-8"))
+    study = load_study(simulated)
+    for name in (
+        "study.yaml",
+        "samples.csv",
+        "visits.csv",
+        "analysis.yaml",
+        study.tubes[0].path.relative_to(simulated),
+    ):
+        assert provenance["inputs"][str(name)] == file_hash(simulated / name)
+    assert len(provenance["inputs"]) == len(study.tubes) + 6
+    assert provenance["templates"]["treg"]["digest"] == study.templates["treg"].digest
+    assert provenance["plan_hash"]
+
+
+def test_a_run_without_controls_falls_back_and_flags_every_treg_number(simulated: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    shutil.copytree(simulated, study)
+    sheet = pd.read_csv(study / "samples.csv", dtype=str)
+    sheet[(sheet["tube"] == "full") & (sheet["panel"] == "treg")].to_csv(study / "samples.csv", index=False)
+    done = run(study, jobs=2)
+    tregs = table(done.folder, "percentages").query("percentage == 'Tregs % of CD4+'")
+    assert tregs["value"].between(0.5, 20).all()
+    assert tregs["flags"].str.contains("no_control").all()
+    assert tregs["flags"].str.contains("fallback:internal").all()
+
+
+def test_analyse_answers_another_plan_from_the_tables_that_are_there(finished: Run, simulated: Path) -> None:
+    plan = {
+        "cytoreg": 1,
+        "treatment": {"arm": "arm", "control": "DMARD"},
+        "analyses": {
+            "nk": {
+                "type": "paired_change",
+                "value": "NK cells % of lymphocytes",
+                "from": "baseline",
+                "to": "month3",
+            }
+        },
+    }
+    tables = {"linked": table(finished.folder, "linked")}
+    assert set(analyse(tables, plan).results["analysis"]) == {"nk"}
+    wrong = {**plan, "analyses": {"x": {**plan["analyses"]["nk"], "value": "NK cell % of lymphocytes"}}}
+    with pytest.raises(AnalysisError, match="did you mean 'NK cells % of lymphocytes'"):
+        analyse(tables, wrong)
+
+
+def test_analyse_of_a_study_that_was_never_run_says_so(simulated: Path, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="holds no tables yet"):
+        analyse(simulated, out=tmp_path / "nothing")
+
+
+def test_clinical_tables_alone_are_analysed_without_a_single_tube(simulated: Path, tmp_path: Path) -> None:
+    for name in ("subjects.csv", "visits.csv", "infusions.csv"):
+        shutil.copy(simulated / name, tmp_path / name)
+    (tmp_path / "study.yaml").write_text(
+        "cytoreg: 1\nclinical: {subjects: subjects.csv, visits: visits.csv, infusions: infusions.csv}\nplan: analysis.yaml\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "analysis.yaml").write_text(
+        "cytoreg: 1\nanalyses:\n  falls: {type: paired_change, value: das28_crp, from: baseline, to: month3}\n",
+        encoding="utf-8",
+    )
+    done = run(tmp_path)
+    assert done.tubes == 0
+    assert table(done.folder, "associations")["estimate"].notna().any()
