@@ -21,7 +21,7 @@ _HOMES = {
     "MissingDependency": "cytoreg.errors",
     "Sample": "cytoreg.fcs",
     "read_fcs": "cytoreg.fcs",
-    "gate": "cytoreg.gating",
+    "gate": "cytoreg.interop",
     "load_template": "cytoreg.interop",
     "load_study": "cytoreg.study",
     "Result": "cytoreg.gating",

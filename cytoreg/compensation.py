@@ -133,5 +133,7 @@ def apply(raw: Sequence[npt.NDArray[Any]], weights: Sequence[float]) -> npt.NDAr
     if weights[0] != 1.0:
         total *= weights[0]
     for column, weight in zip(raw[1:], weights[1:], strict=True):
-        total += column * np.float64(weight)
+        total += np.multiply(
+            column, weight, dtype=np.float64
+        )  # a product of float32 would stay float32 in NumPy 1
     return total

@@ -90,7 +90,10 @@ class Logicle:
 
     def __post_init__(self) -> None:
         if not (
-            self.T > 0 and self.M > 0 and 0 <= 2 * self.W <= self.M and -self.W <= self.A <= self.M - 2 * self.W
+            0 < self.T < math.inf
+            and 0 < self.M < math.inf
+            and 0 <= 2 * self.W <= self.M
+            and -self.W <= self.A <= self.M - 2 * self.W
         ):
             raise ValueError(
                 f"logicle needs T > 0, 0 <= 2W <= M and -W <= A <= M - 2W, found "

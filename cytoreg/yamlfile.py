@@ -105,8 +105,9 @@ def load_yaml(source: Path | str, error: type[CytoregError], *, name: str | None
             raise error(f"{name}: cannot be read as text ({problem})") from None
     else:
         text, name = source, name or "<text>"
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         lines: dict[KeyPath, int] = {}
         if node is not None:
@@ -119,7 +120,8 @@ def load_yaml(source: Path | str, error: type[CytoregError], *, name: str | None
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
         raise error(f"{name}: not valid YAML: {str(problem).splitlines()[0]}") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return YamlDocument(name=name, data=data, lines=lines)
 
 

@@ -65,17 +65,14 @@ def command(
 
     Example: cytoreg gate tube.fcs --template treg_foxp3 --fmo CD25=fmo_cd25.fcs --format csv
     """
-    from cytoreg.gating import gate
+    from cytoreg.interop import gate
 
-    matrix: Any = compensation
-    if compensation not in (None, "none", "from_file"):
-        matrix = Path(str(compensation))
     result = gate(
         file,
         template,
         channels=channels_of(channel),
         start=start,
-        compensation=matrix,
+        compensation=compensation,
         controls=channels_of(fmo),
         rule=rule,
         seed=seed,

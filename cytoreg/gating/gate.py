@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
-from cytoreg.errors import TemplateError, suggest
-from cytoreg.fcs.read import read_fcs
+from cytoreg.errors import TemplateError
 from cytoreg.fcs.sample import Sample
-from cytoreg.fcs.spillover import Spillover
 from cytoreg.gating.binding import Bound, Choices, bind
 from cytoreg.gating.engine import Placed, one_pass
 from cytoreg.gating.events import Events
@@ -19,43 +15,31 @@ from cytoreg.gating.shared import settle
 from cytoreg.gating.template import Template
 from cytoreg.markers import find_channel
 
-__all__ = ["events_of", "gate", "lacking"]
+__all__ = ["RULES", "events_of", "gate", "lacking"]
 
 RULES = ("events",)
 
 
 def gate(
-    sample: Sample | str | os.PathLike[str],
-    template: Template | str | os.PathLike[str],
+    sample: Sample,
+    template: Template,
+    choices: Choices | None = None,
     *,
-    channels: Mapping[str, str] | None = None,
-    start: str | None = None,
-    compensation: str | os.PathLike[str] | Spillover | None = None,
-    controls: Mapping[str, Sample | str | os.PathLike[str]] | None = None,
+    controls: Mapping[str, Sample] | None = None,
     rule: str = "events",
-    seed: int = 0,
 ) -> Result:
     """Place every gate of a template on a sample and apply it.
 
-    channels: marker -> channel, in place of what the file says. start: the population whose events the
-    file holds, for a file exported from it. compensation: `from_file`, `none`, a matrix file or a
-    Spillover, in place of the template's. controls: marker -> the FMO tube that lacks it. rule: how
-    events are counted; `events` decides each against the gate's true shape. seed: kept with the result's
-    provenance; no method of this version draws random numbers.
-    Raises FCSError or TemplateError with one clear line.
+    choices: what is said of this file beside the template. controls: marker -> the FMO tube that lacks it.
+    rule: how events are counted; `events` decides each against the gate's true shape.
+    Raises TemplateError where the template does not fit the file.
     """
     if rule not in RULES:
         raise TemplateError(f"unknown counting rule {rule!r}; there are: {', '.join(RULES)}")
-    if not isinstance(template, Template):
-        from cytoreg.interop import load_template
-
-        template = load_template(template)
-    _known_controls(template, controls or {})
-    matrix = Path(compensation) if isinstance(compensation, os.PathLike) else compensation
-    choices = Choices(channels, start, matrix)
-    tubes = {"full": _opened(sample), **{f"fmo:{m}": _opened(control) for m, control in (controls or {}).items()}}
+    choices = choices or Choices()
+    tubes = {"full": sample, **{f"fmo:{marker}": control for marker, control in (controls or {}).items()}}
     bound = {
-        tube: bind(opened, template, lacking(tube, opened, tubes["full"], template, choices))
+        tube: bind(opened, template, lacking(tube, opened, sample, template, choices))
         for tube, opened in tubes.items()
     }
     events = {tube: events_of(item) for tube, item in bound.items()}
@@ -102,7 +86,3 @@ def _known_controls(template: Template, controls: Mapping[str, object]) -> None:
             raise TemplateError(
                 f"controls: template {template.name} has no gate on {marker!r}; {suggest(marker, known, limit=30)}"
             )
-
-
-def _opened(sample: Sample | str | os.PathLike[str]) -> Sample:
-    return sample if isinstance(sample, Sample) else read_fcs(sample)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,6 @@ from cytoreg.reports.strips import value_strip
 from cytoreg.reports.trajectories import Axis, cohort_trajectory, styles_of
 from cytoreg.reports.words import (
     counted,
-    flag_words,
     joined,
     label,
     number,
@@ -184,8 +183,9 @@ def _quality(results: Results, flags: Flags) -> dict[str, Any]:
     """Flags in words with how many samples have each, what a panel shares, and the samples that have flags."""
     counts: dict[str, int] = defaultdict(int)
     for codes in flags.by_sample.values():
-        for code in codes:
-            counts[flag_words(code)] += 1
+        for code, names in codes.items():
+            for name in names or ("",):
+                counts[flag_text(code, (name,) if name else ())] += 1
     identity = results.samples.set_index("sample_id")
     doubted = sorted((sample for sample, codes in flags.by_sample.items() if codes), key=natural_key)
     rows = [
@@ -207,7 +207,7 @@ def _quality(results: Results, flags: Flags) -> dict[str, Any]:
     }
 
 
-def main_value_text(row: pd.Series, name: str) -> str:
+def main_value_text(row: Mapping[str, Any], name: str) -> str:
     """A percentage of a row of `linked` with its interval."""
     value, low, high = (float(row.get(f"{name}{end}", np.nan)) for end in ("", " ci_low", " ci_high"))
     return percent_with_interval(value, low, high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -18,7 +19,6 @@ from cytoreg.reports.svg import (
     element,
     line,
     mark,
-    path,
     span_of,
     text,
 )
@@ -90,11 +90,14 @@ def _values(points: pd.DataFrame, panel: Panel) -> list[Markup]:
 
 
 def _line(points: pd.DataFrame, column: str, panel: Panel, colour: str, shape: str) -> list[Markup]:
-    """The known values joined, and a cross where there is none."""
-    known = points.dropna(subset=[column])
-    places = [panel.at(a, b) for a, b in zip(known["x"], known[column], strict=True)]
-    parts = [path(places, stroke=colour, stroke_width=2.0)] if len(places) > 1 else []
-    parts += [mark(*place, shape, 4.8, fill=colour, stroke="#fff", stroke_width=1.4) for place in places]
+    """The known values joined, dashed over visits without one, which have a cross on the base line."""
+    known = [i for i, value in enumerate(points[column]) if math.isfinite(value)]
+    at = {i: panel.at(float(points["x"].iloc[i]), float(points[column].iloc[i])) for i in known}
+    parts = [
+        line(at[a], at[b], stroke=colour, stroke_width=2.0, stroke_dasharray=None if b == a + 1 else "3 5")
+        for a, b in itertools.pairwise(known)
+    ]
+    parts += [mark(*place, shape, 4.8, fill=colour, stroke="#fff", stroke_width=1.4) for place in at.values()]
     gaps = points[points[column].isna()]["x"]
     return parts + [text(panel.x(gap), panel.bottom - 4, "×", class_="gap") for gap in gaps]
 

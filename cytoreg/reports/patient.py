@@ -58,7 +58,7 @@ def patient_page(results: Results, subject: str, correlations: pd.DataFrame, fla
         "infused": bool(days),
         "facts": _facts(results, own, infusions),
         "figures": _course(results, own, days),
-        "visits": [_visit(results, index, row) for index, row in own.iterrows()],
+        "visits": [_visit(results, index, row) for index, row in zip(own.index, records(own), strict=True)],
         "has": _columns_there(results),
         "correlation": _correlation(results, subject, correlations),
         "percentages": _percentages(results, own),
@@ -166,7 +166,7 @@ def _columns_there(results: Results) -> dict[str, bool]:
     }
 
 
-def _visit(results: Results, index: Any, row: pd.Series) -> dict[str, Any]:
+def _visit(results: Results, index: Any, row: Mapping[str, Any]) -> dict[str, Any]:
     """One line of the table of visits, every cell in words."""
     value = float(row[results.value]) if results.value else math.nan
     score = float(row[results.activity]) if results.activity else math.nan
@@ -256,10 +256,8 @@ def _strip_caption(n: int, has_own: bool) -> str:
 
 def _percentages(results: Results, own: pd.DataFrame) -> list[dict[str, Any]]:
     """All percentages, a row each, a cell a visit."""
-    return [
-        {"name": name, "cells": [main_value_text(row, name) for _, row in own.iterrows()]}
-        for name in results.percentages
-    ]
+    rows = records(own)
+    return [{"name": name, "cells": [main_value_text(row, name) for row in rows]} for name in results.percentages]
 
 
 def _samples(results: Results, subject: str, flags: Flags) -> list[SampleView]:

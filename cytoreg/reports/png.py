@@ -59,7 +59,7 @@ def png(index: Pixels, colours: Pixels) -> bytes:
         (b"IHDR", header),
         (b"PLTE", colours.tobytes()),
         (b"tRNS", b"\x00"),
-        (b"IDAT", zlib.compress(rows, 9)),
+        (b"IDAT", zlib.compress(rows, 6)),
         (b"IEND", b""),
     ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)

@@ -177,7 +177,7 @@ class Results:
         ]
         return list(dict.fromkeys(flag_words(code) for given in rows["flags"] for code in flags_in(given)))
 
-    def why_missing(self, row: pd.Series, percentage: str) -> str:
+    def why_missing(self, row: Mapping[str, Any], percentage: str) -> str:
         """Why a subject's visit has no value of a percentage, in words."""
         ids = [sample for sample in _text(row.get("samples")).split(";") if sample]
         if not ids:

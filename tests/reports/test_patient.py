@@ -119,4 +119,4 @@ def test_a_flag_that_a_whole_panel_shares_is_said_once(make_trial: Make) -> None
     flags = flags_of(read_results(folder))
     assert set(flags.shared["treg"]) == {"no_control"}
     assert all("no_control" not in codes for codes in flags.by_sample.values())
-    assert flags.words("P3_month1") == ["the automatic gate may be misplaced"]
+    assert flags.words("P3_month1") == [f"the automatic gate may be misplaced ({TREGS})"]

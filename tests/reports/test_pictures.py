@@ -17,12 +17,13 @@ from PIL import Image
 from scipy import stats
 
 from cytoreg import StoreError
+from cytoreg.reports.course import patient_trajectory
 from cytoreg.reports.drawings import common_slope
 from cytoreg.reports.gatings import BOTTOM, LEFT, RIGHT, TOP, draw_gate, gate_pictures
 from cytoreg.reports.png import density_uri, grid_of, palette
 from cytoreg.reports.strips import correlation_strip, stacked
 from cytoreg.reports.svg import element, nice_ticks
-from cytoreg.reports.trajectories import bands_of, visit_means
+from cytoreg.reports.trajectories import Axis, bands_of, visit_means
 
 
 def decoded(uri: str) -> np.ndarray:
@@ -145,6 +146,23 @@ def test_dots_of_a_strip_never_cover_each_other() -> None:
     dots = list(zip(places, levels, strict=True))
     for i, (place, level) in enumerate(dots):
         assert all(level != other or abs(place - p) >= 8.0 for p, other in dots[:i])
+
+
+def test_a_line_over_a_visit_without_a_value_is_dashed() -> None:
+    values = [4.0, math.nan, 5.0, 6.0]
+    points = pd.DataFrame(
+        {"visit": list("abcd"), "x": [0.0, 30.0, 60.0, 90.0], "value": values, "score": math.nan}
+    )
+    drawn = str(
+        patient_trajectory(
+            points.assign(low=math.nan, high=math.nan), "T % of C", "", Axis("study day"), [], wide=True
+        )
+    )
+    root = ET.fromstring(drawn)
+    joins = [line.get("stroke-dasharray") for line in root.iter("line") if line.get("stroke-width") == "2"]
+    assert joins == ["3 5", None]
+    assert [label.text for label in root.iter("text")].count("×") == 1
+    assert "b: T % of C not measured" in drawn
 
 
 def test_the_strip_points_at_one_patient() -> None:
