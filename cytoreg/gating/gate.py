@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cytoreg.errors import TemplateError
+from cytoreg.errors import TemplateError, suggest
 from cytoreg.fcs.sample import Sample
 from cytoreg.gating.binding import Bound, Choices, bind
 from cytoreg.gating.engine import Placed, one_pass
@@ -36,6 +36,7 @@ def gate(
     """
     if rule not in RULES:
         raise TemplateError(f"unknown counting rule {rule!r}; there are: {', '.join(RULES)}")
+    _known_controls(template, controls or {})
     choices = choices or Choices()
     tubes = {"full": sample, **{f"fmo:{marker}": control for marker, control in (controls or {}).items()}}
     bound = {

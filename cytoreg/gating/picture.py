@@ -18,7 +18,7 @@ from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Nothing, Polygon
 from cytoreg.gating.result import Result
 from cytoreg.transforms import Linear
 
-__all__ = ["pictures_of", "ticks"]
+__all__ = ["outline", "pictures_of", "ticks"]
 
 BINS_2D = 96
 BINS_1D = 160
@@ -66,7 +66,7 @@ def _picture(result: Result, name: str, axes: list[str]) -> dict[str, Any]:
         "nx": int(counts.shape[1]),
         "ny": int(counts.shape[0]),
         "grid": base64.b64encode(packed).decode("ascii"),
-        "shapes": _shapes(applied.gate, axes),
+        "shapes": outline(applied.gate, axes),
         "count": share.count,
         "parent_count": share.ancestor_count,
         "percent": share.value,
@@ -125,13 +125,13 @@ def _short(value: float) -> str:
     return f"−{text}" if value < 0 else text
 
 
-def _shapes(gate: Gate, axes: list[str]) -> list[dict[str, Any]]:
+def outline(gate: Gate, axes: list[str]) -> list[dict[str, Any]]:
     """The outline of a gate as far as these axes show it."""
     match gate:
         case All(parts=parts) | Any_(parts=parts):
-            return [shape for part in parts for shape in _shapes(part, axes)]
+            return [shape for part in parts for shape in outline(part, axes)]
         case Not(part=part):
-            return _shapes(part, axes)
+            return outline(part, axes)
         case Range(on=on, min=low, max=high):
             return _lines(on[0], (low, high), axes)
         case Rectangle(on=on, min=low, max=high):

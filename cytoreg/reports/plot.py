@@ -14,7 +14,7 @@ from cytoreg.errors import AnalysisError, TemplateError, suggest
 from cytoreg.fcs.sample import Sample
 from cytoreg.gating.events import Axis, Events, Node
 from cytoreg.gating.gates import Gate
-from cytoreg.gating.picture import _shapes as outline_of
+from cytoreg.gating.picture import outline as outline_of
 from cytoreg.gating.picture import ticks
 from cytoreg.gating.result import AppliedGate, Result
 from cytoreg.gating.template import ROOT, Template
