@@ -11,12 +11,13 @@ import typer
 
 from cytoreg.errors import StudyError
 
-__all__ = ["Jobs", "Json", "Out", "Quiet", "StudyArgument", "channels_of", "progress_bar"]
+__all__ = ["Jobs", "Json", "Out", "Quiet", "StudyArgument", "Verbose", "channels_of", "progress_bar"]
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Folder with study.yaml, or that file.")]
 Out = Annotated[str | None, typer.Option("--out", help="Where results go; STUDY/results if not given.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all processors if not given.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Name each file as it is done.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -32,10 +33,14 @@ def channels_of(said: list[str] | None) -> dict[str, str] | None:
 
 
 @contextmanager
-def progress_bar(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int, str], None] | None]:
+def progress_bar(
+    what: str, *, quiet: bool = False, verbose: bool = False
+) -> Iterator[Callable[[int, int, str], None] | None]:
     """A bar on a terminal, a plain line every tenth of the way otherwise, on standard error."""
     if quiet:
         yield None
+    elif verbose:
+        yield lambda done, total, name: typer.echo(f"{what} {done} of {total}: {name}", err=True)
     elif sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

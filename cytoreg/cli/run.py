@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cytoreg.cli._options import Jobs, Json, Out, Quiet, StudyArgument, progress_bar
+from cytoreg.cli._options import Jobs, Json, Out, Quiet, StudyArgument, Verbose, progress_bar
 from cytoreg.cli.main import SOME_FAILED
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def command(
     out: Out = None,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Gate what has changed since the last run, link with the clinical tables, analyse, report.
 
@@ -29,7 +30,7 @@ def command(
     """
     from cytoreg.study import run
 
-    with progress_bar("gating", quiet=quiet) as progress:
+    with progress_bar("gating", quiet=quiet, verbose=verbose) as progress:
         done = run(study, jobs=jobs, fresh=fresh, out=out, progress=progress, command=f"cytoreg run {study}")
     show(done, json=json, quiet=quiet)
     if done.failures:

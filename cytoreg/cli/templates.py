@@ -21,8 +21,8 @@ def command(json: Json = False) -> None:
         needed: list[str] = []
         optional: list[str] = []
         for step in template.populations.values():
-            for axis in step.gate.axes():
-                (optional if step.if_missing == "skip" else needed).append(axis)
+            needed += [] if step.if_missing == "skip" else step.gate.required()
+            optional += step.gate.axes()
         needs = list(dict.fromkeys(needed))
         shown.append(
             {

@@ -51,6 +51,11 @@ class GateSpec:
         """Every marker that placing or applying this gate needs."""
         return tuple(dict.fromkeys(axis for spec in self.walk() for axis in spec.on))
 
+    def required(self) -> tuple[str, ...]:
+        """The markers without which the gate cannot be placed at all, its fallbacks counted on."""
+        own = self.fallback.required() if self.fallback is not None else self.on
+        return tuple(dict.fromkeys((*own, *(axis for part in self.parts for axis in part.required()))))
+
     def populations(self) -> tuple[str, ...]:
         """Other populations that must be gated first."""
         named = [spec.population for spec in self.walk() if spec.population]
