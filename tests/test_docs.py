@@ -119,14 +119,17 @@ def flags_in_code() -> set[str]:
     """Flag codes where they are made: one-element tuples, appended and added words, prefixes with a colon."""
     files = [ROOT / "cytoreg" / "quality.py", *sorted((ROOT / "cytoreg" / "gating").glob("*.py"))]
     pattern = re.compile(
-        r"""\("([a-z_]+)",\)|(?:flags|own)\.(?:append|add)\("([a-z_]+)"\)|\*missing, "([a-z_]+)"|f"([a-z_]+:)\{"""
+        r"""\("([a-z_]+)",\) if|flags=\("([a-z_]+)",\)|(?:flags|own)\.(?:append|add)\("([a-z_]+)"\)"""
+        r"""|\*missing, "([a-z_]+)"|f"([a-z_]+:)\{"""
     )
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
     return {word for found in pattern.findall(text) for word in found if word} | set(FLAGS)
 
 
 def test_every_flag_in_the_code_is_explained() -> None:
-    explained = set(re.findall(r"`([a-z_]+:?)[a-z.]*`", (DOCS / "reference" / "flags.md").read_text(encoding="utf-8")))
+    explained = set(
+        re.findall(r"`([a-z_]+:?)[a-z.]*`", (DOCS / "reference" / "flags.md").read_text(encoding="utf-8"))
+    )
     found = flags_in_code()
     assert {"no_control", "not_placed", "doubt", "step_skipped", "margin", "fallback:", "above:"} <= found
     assert found - {"fmo:"} <= explained

@@ -188,7 +188,7 @@ def _wide(
         for column, suffix in PERCENT_SUFFIXES.items():
             if column in rows.columns:
                 parts.append(pd.to_numeric(rows[column]).rename(f"{text}{suffix}"))
-    return pd.concat(parts, axis=1).reset_index() if len(tubes) else sheet[keys[:2]]
+    return pd.concat(parts, axis=1).copy().reset_index() if len(tubes) else sheet[keys[:2]]
 
 
 def _column_names(joined: pd.DataFrame, tubes: pd.DataFrame, notes: list[str]) -> Sequence[str]:
@@ -231,7 +231,7 @@ def _join(
     else:
         order = []
     if "day" not in table.columns:
-        table = table.assign(day=float("nan"))
+        table = table.copy().assign(day=float("nan"))
     if "samples" not in table.columns:
         table["samples"] = None
     first = ["subject_id", "visit", "day", "samples", *order]

@@ -21,7 +21,7 @@ from cytoreg.gating.methods import CannotFit, Fit
 from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT
 
-__all__ = ["Pass", "Placed", "Proposal", "one_pass"]
+__all__ = ["Pass", "Placed", "Proposal", "one_pass", "references"]
 
 Array = npt.NDArray[np.float64]
 
@@ -101,7 +101,7 @@ def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, P
 
 def _apply(gate: Gate, name: str, above: Node, events: Events, nodes: Mapping[str, Node]) -> Node:
     columns = {axis: events.display(above, axis) for axis in gate.on}
-    members = {other: _member(nodes[other], above, events.sample.n_events) for other in _references(gate)}
+    members = {other: _member(nodes[other], above, events.sample.n_events) for other in references(gate)}
     inside = contains(gate, columns, members, len(above.index))
     return Node(name, above.index[inside], above)
 
@@ -112,14 +112,15 @@ def _member(other: Node, above: Node, n_events: int) -> npt.NDArray[np.bool_]:
     return member[above.index]
 
 
-def _references(gate: Gate) -> tuple[str, ...]:
+def references(gate: Gate) -> tuple[str, ...]:
+    """The populations that a gate refers to."""
     match gate:
         case Reference(population=population):
             return (population,)
         case All(parts=parts) | Any_(parts=parts):
-            return tuple(name for part in parts for name in _references(part))
+            return tuple(name for part in parts for name in references(part))
         case Not(part=part):
-            return _references(part)
+            return references(part)
         case _:
             return ()
 

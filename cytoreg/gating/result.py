@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.binding import Bound
-from cytoreg.gating.engine import Pass, Placed
+from cytoreg.gating.engine import Pass, Placed, references
 from cytoreg.gating.events import Events
 from cytoreg.gating.gates import Gate, Nothing
 from cytoreg.gating.template import ROOT
@@ -124,6 +124,8 @@ class Result:
     def flags_of(self, name: str) -> tuple[str, ...]:
         """Doubts about a population's own gate, and about the steps above it (`above:`)."""
         own = [flag for part in self._parts(name) for flag in part.flags]
+        if self._unplaced(name):
+            own.append("not_placed")
         parent = self.bound.parents.get(name, ROOT)
         if parent != self.bound.template.populations[name].parent and name != self.bound.start:
             own.append("step_skipped")
@@ -206,7 +208,10 @@ class Result:
         )
 
     def _unplaced(self, name: str) -> bool:
-        return any(isinstance(part.gate, Nothing) for part in self._parts(name))
+        """Whether a population's gate, or one that it refers to, could not be placed: what is not a gate that
+        is nowhere would be everything."""
+        own = any(isinstance(part.gate, Nothing) for part in self._parts(name))
+        return own or any(self._unplaced(other) for other in references(self._applied.get(name, Nothing(""))))
 
 
 def _nothing() -> tuple[float, int, int, float, float, float, float, float, float]:

@@ -111,20 +111,13 @@ def _template_for(sample: Sample) -> str | None:
 
 def _starter(sample: Sample, panel: str) -> dict[str, Any]:
     """A template for a panel that no shipped one fits: cells, singlets, live, and each marker's positive cells."""
-    below = {
-        "valley": {
-            "on": "viability",
-            "keep": "below",
-            "fallback": {"tail": {"on": "viability", "keep": "below", "spreads": 4}},
-        }
-    }
-    cells = {
-        "valley": {"on": "FSC-A", "between": "first", "fallback": {"quantile": {"on": "FSC-A", "percentile": 2}}}
-    }
+    fallback = {"quantile": {"on": "FSC-A", "percentile": 2}}
+    cells = {"valley": {"on": "FSC-A", "between": "first", "apart": 0.4, "fallback": fallback}}
+    live = {"tail": {"on": "viability", "keep": "below", "spreads": 4}}
     populations: dict[str, Any] = {
         "cells": {"gate": cells, "if_missing": "skip"},
         "singlets": {"parent": "cells", "gate": {"singlets": {"on": ["FSC-A", "FSC-H"]}}, "if_missing": "skip"},
-        "live": {"parent": "singlets", "gate": below, "if_missing": "skip"},
+        "live": {"parent": "singlets", "gate": live, "if_missing": "skip"},
     }
     viability = find_channel("viability", sample)
     markers: dict[str, Any] = {}

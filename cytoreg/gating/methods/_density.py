@@ -39,7 +39,8 @@ def density(values: Array, smooth: float = 1.0) -> Density:
     low, high = np.percentile(values, [0.05, 99.95])
     quarter, three_quarters = np.percentile(values, [25, 75])
     spread = min(float(values.std()), float(three_quarters - quarter) / 1.34) or float(values.std())
-    bandwidth = max(0.9 * spread * len(values) ** -0.2 * smooth, (high - low) / BINS, 1e-9)
+    least = 1e-9 * max(1.0, abs(low), abs(high))  # equal values need a grid that float64 can tell apart
+    bandwidth = max(0.9 * spread * len(values) ** -0.2 * smooth, (high - low) / BINS, least)
     low, high = low - 3 * bandwidth, high + 3 * bandwidth
     counts, edges = np.histogram(values, bins=BINS, range=(low, high))
     step = edges[1] - edges[0]

@@ -15,10 +15,13 @@ class Params(ThresholdParams):
     """smooth: times the rule-of-thumb bandwidth. prominence: of a peak, as a share of the highest.
 
     between: which neighbouring peaks, `deepest` (the valley that parts them best), `first` or `last`.
+    apart: for an axis that starts at 0, such as scatter: the lower peak must lie below this share of the
+    upper one, as debris does and small cells beside large ones do not.
     """
 
     smooth: float = Field(default=1.0, gt=0)
     prominence: float = Field(default=0.03, gt=0, lt=1)
+    apart: float | None = Field(default=None, gt=0, lt=1)
     between: str = Field(default="deepest", pattern="^(deepest|first|last)$")
 
 
@@ -34,16 +37,19 @@ def fit(view: View, params: Params) -> Fit:
     tops = peaks(found, params.prominence)
     if len(tops) < 2:
         raise CannotFit("no second peak")
-    bottoms = []
+    valleys = []
     for left, right in pairwise(tops):
         between = found.y[left.index : right.index + 1]
         bottom = left.index + round(float(np.mean(np.flatnonzero(between == between.min()))))
-        lower = min(left.height, right.height)
-        bottoms.append((bottom, float(found.y[bottom]) / lower, lower - float(found.y[bottom])))
+        valleys.append((bottom, left, right))
     if params.between == "deepest":
-        bottom, ratio, _ = max(bottoms, key=lambda item: item[2])
+        bottom, left, right = max(valleys, key=lambda v: min(v[1].height, v[2].height) - found.y[v[0]])
     else:
-        bottom, ratio, _ = bottoms[0 if params.between == "first" else -1]
+        bottom, left, right = valleys[0 if params.between == "first" else -1]
+    if params.apart is not None and found.x[left.index] > params.apart * found.x[right.index]:
+        share = found.x[left.index] / found.x[right.index]
+        raise CannotFit(f"the lower peak lies at {share:.0%} of the upper one, expected below {params.apart:.0%}")
+    ratio = float(found.y[bottom]) / min(left.height, right.height)
     reasons = [*few(len(values), params.min_events)]
     if ratio > SHALLOW:
         reasons.append(f"the valley is shallow: {ratio:.0%} of the lower peak")
