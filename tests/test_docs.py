@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from cytoreg.cli.main import COMMANDS, OTHER_SPELLING
+from cytoreg.errors import CytoregError
 from cytoreg.gating.methods import method_names
 from cytoreg.reports.words import FLAGS
 from cytoreg.resources import template_paths
@@ -166,30 +167,23 @@ def test_yaml_blocks_are_what_they_say() -> None:
     from cytoreg.gating import parse_template
     from cytoreg.stats import read_plan
     from cytoreg.study.definition import _Study
-    from cytoreg.yamlfile import YamlDocument
+    from cytoreg.yamlfile import YamlDocument, load_yaml
 
     read = {"template": 0, "plan": 0, "study": 0}
     for page in PAGES:
         for block in blocks(page, "yaml"):
-            data = yaml.load(block, Loader=yaml.BaseLoader)  # noqa: S506 - words only, to see what it is
+            data = load_yaml(block, CytoregError).data
             if "cytoreg" not in data:
                 continue
             kind = "template" if "populations" in data else "plan" if "analyses" in data else "study"
             read[kind] += 1
-            content = _typed(block)
             if kind == "template":
-                parse_template(YamlDocument(page_id(page), content))
+                parse_template(YamlDocument(page_id(page), data))
             elif kind == "plan":
-                read_plan(content)
+                read_plan(data)
             else:
-                _Study.model_validate(content)
+                _Study.model_validate(data)
     assert all(read.values()), read
-
-
-def _typed(block: str) -> Any:
-    from cytoreg.yamlfile import _Loader
-
-    return yaml.load(block, Loader=_Loader)  # noqa: S506 - derives from the safe loader
 
 
 def slug(heading: str) -> str:

@@ -113,7 +113,7 @@ def _figures(results: Results) -> list[Figure]:
     """The main percentage and the activity score over time; without visits, the percentage of each sample."""
     figures = []
     linked = results.linked
-    if results.value and len(results.visits) < 2:
+    if results.value and len(results.visits) < 2 and linked[results.value].notna().any():
         low, high = (
             linked.get(f"{results.value} {end}", pd.Series(np.nan, linked.index)) for end in ("ci_low", "ci_high")
         )

@@ -255,9 +255,10 @@ def _strip_caption(n: int, has_own: bool) -> str:
 
 
 def _percentages(results: Results, own: pd.DataFrame) -> list[dict[str, Any]]:
-    """All percentages, a row each, a cell a visit."""
+    """All percentages, a row each, a cell a visit; those of a panel that was not run here are left out."""
     rows = records(own)
-    return [{"name": name, "cells": [main_value_text(row, name) for row in rows]} for name in results.percentages]
+    asked = [name for name in results.percentages if own[name].notna().any() or not name.endswith("]")]
+    return [{"name": name, "cells": [main_value_text(row, name) for row in rows]} for name in asked]
 
 
 def _samples(results: Results, subject: str, flags: Flags) -> list[SampleView]:

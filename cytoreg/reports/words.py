@@ -67,7 +67,7 @@ METHODS: Mapping[str, str] = {
     "quantile": "a fixed share of the events",
     "internal": "an internal negative population",
     "fmo": "an FMO control",
-    "mixture": "a mixture of Gaussians",
+    "mixture": "a mixture of t distributions",
     "singlets": "the line of single cells",
     "drawn": "a fixed geometry",
 }
