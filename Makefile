@@ -15,7 +15,7 @@ setup: $(STAMP)  ## make the virtual environment and install everything, pinned
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "setting up $(VENV) (a minute or two, once)"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "cytoreg needs Python 3.11 or newer; say which with make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || { echo "the pinned versions need Python 3.11 or 3.12; say which with make PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@

@@ -62,7 +62,8 @@ def find_channel(
     said = {key.casefold(): value for key, value in (channels or {}).items()}
     if marker.casefold() in said:
         return _as_said(marker, said[marker.casefold()], sample)
-    names = [marker, *aliases, *COMMON_ALIASES.get(marker, ())]
+    common = next((words for key, words in COMMON_ALIASES.items() if key.casefold() == marker.casefold()), ())
+    names = [marker, *aliases, *common]
     for alias in dict.fromkeys(name.casefold() for name in names):
         if (found := _one(marker, [c for c in sample.channels if c.name.casefold() == alias], sample)) is not None:
             return found

@@ -28,6 +28,7 @@ def panel(*labels: tuple[str, str | None]) -> Sample:
         ("CD8", "FITC-A", "CD8a-FITC"),
         ("FOXP3", "PE-A", "FoxP3 PE"),
         ("FOXP3", "PE-A", "Fox P3"),
+        ("Foxp3", "PE-A", "Fox P3"),
         ("CD25", "PE-Cy7-A", "IL-2Ra"),
         ("CD127", "BV421-A", "CD127_IL7Ra"),
         ("CD45RA", "FITC-A", "CD45 RA"),

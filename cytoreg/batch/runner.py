@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 from cytoreg.batch.sheet import Tube
@@ -21,6 +22,7 @@ from cytoreg.gating.template import Template
 __all__ = ["Gated", "Progress", "gate_tubes", "usable_cores"]
 
 Progress = Callable[[int, int, str], None]
+MOST_SIBLINGS = 20
 Group = tuple[str, str, str, str]  # panel, key of the cut, kind of scope, which of that kind
 
 
@@ -52,9 +54,12 @@ def gate_tubes(
     """
     workers = min(jobs or usable_cores(), len(tubes)) or 1
     by_id = {tube.sample_id: tube for tube in tubes}
-    siblings = {tube.panel: tube.path for tube in reversed(tubes) if tube.tube == "full"}
+    siblings: dict[str, tuple[Path, ...]] = {}
+    for tube in tubes:
+        if tube.tube == "full":
+            siblings[tube.panel] = (*siblings.get(tube.panel, ()), tube.path)[:MOST_SIBLINGS]
     pending = {
-        tube.sample_id: Job(tube, templates[tube.panel], choices[tube.sample_id], siblings.get(tube.panel))
+        tube.sample_id: Job(tube, templates[tube.panel], choices[tube.sample_id], siblings.get(tube.panel, ()))
         for tube in tubes
     }
     tables: dict[str, Mapping[str, Any]] = {}

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from cytoreg.batch.sheet import Tube
-from cytoreg.errors import CytoregError
+from cytoreg.errors import CytoregError, FCSError
 from cytoreg.fcs.channel import Channel
 from cytoreg.fcs.read import read_fcs
 from cytoreg.fcs.sample import Sample
 from cytoreg.gating.binding import Choices, bind
 from cytoreg.gating.engine import Placed, Proposal, one_pass
-from cytoreg.gating.gate import events_of, lacking
+from cytoreg.gating.gate import events_of, lacking, names_its_marker
 from cytoreg.gating.gates import Range
 from cytoreg.gating.picture import pictures_of
 from cytoreg.gating.result import Result
@@ -31,13 +31,13 @@ __all__ = ["Job", "Outcome", "do_tube", "rows_of"]
 class Job:
     """What a worker needs to know: never who was given what, nor how they fared.
 
-    sibling: a full tube of the same panel, which says on which channel an FMO control lacks its marker.
+    siblings: full tubes of the same panel, which say on which channel an FMO control lacks its marker.
     """
 
     tube: Tube
     template: Template
     choices: Choices
-    sibling: Path | None = None
+    siblings: tuple[Path, ...] = ()
     settled: Mapping[str, Placed] = field(default_factory=dict)
 
 
@@ -65,10 +65,7 @@ def do_tube(job: Job) -> Outcome:
         stage = "gate"
         if job.tube.tube != "full" and not job.tube.tube.startswith("fmo:"):
             return Outcome(job.tube.sample_id, tables={"quality": [_quality_row(job.tube, sample, {}, {}, ())]})
-        choices = job.choices
-        if job.sibling is not None and job.tube.tube != "full":
-            choices = lacking(job.tube.tube, sample, read_fcs(job.sibling), job.template, choices)
-        bound = bind(sample, job.template, choices)
+        bound = bind(sample, job.template, _choices(job, sample))
         events = events_of(bound)
         found = one_pass(bound, events, tube=job.tube.tube, settled=job.settled, alone=False)
         if found.proposals:
@@ -83,6 +80,18 @@ def do_tube(job: Job) -> Outcome:
         return Outcome(
             job.tube.sample_id, error=f"{job.tube.file}: unexpected {kind} (please report this)", stage=stage
         )
+
+
+def _choices(job: Job, sample: Sample) -> Choices:
+    """The choices for a tube; a control that no longer names its marker asks the first full tube that opens."""
+    if job.tube.tube == "full" or names_its_marker(job.tube.tube, sample, job.template, job.choices):
+        return job.choices
+    for path in job.siblings:
+        try:
+            return lacking(job.tube.tube, sample, read_fcs(path), job.template, job.choices)
+        except FCSError:
+            continue  # that tube is a failure of its own
+    return job.choices
 
 
 def rows_of(result: Result, tube: Tube) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import typer
 
 from cytoreg.errors import StudyError
 
-__all__ = ["Jobs", "Json", "Out", "Quiet", "StudyArgument", "Verbose", "channels_of", "progress_bar"]
+__all__ = ["Jobs", "Json", "Out", "Quiet", "StudyArgument", "Verbose", "pairs_of", "progress_bar"]
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Folder with study.yaml, or that file.")]
 Out = Annotated[str | None, typer.Option("--out", help="Where results go; STUDY/results if not given.")]
@@ -21,13 +21,15 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Name each file a
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
-def channels_of(said: list[str] | None) -> dict[str, str] | None:
-    """`MARKER=CHANNEL` options as a mapping. Raises StudyError for anything else."""
+def pairs_of(said: list[str] | None, option: str, example: str) -> dict[str, str] | None:
+    """`MARKER=SOMETHING` options as a mapping. Raises StudyError for anything else."""
     channels = {}
     for text in said or []:
         marker, equals, channel = text.partition("=")
         if not (marker and equals and channel):
-            raise StudyError(f"--channel {text}: expected MARKER=CHANNEL, such as CD25=VL1-H")
+            raise StudyError(
+                f"{option} {text}: expected {example.partition(' ')[0]}, such as {example.partition(' ')[2]}"
+            )
         channels[marker] = channel
     return channels or None
 

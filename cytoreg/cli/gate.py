@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cytoreg.cli._options import channels_of
+from cytoreg.cli._options import pairs_of
 
 if TYPE_CHECKING:
     from cytoreg.gating import Result
@@ -70,10 +70,10 @@ def command(
     result = gate(
         file,
         template,
-        channels=channels_of(channel),
+        channels=pairs_of(channel, "--channel", "MARKER=CHANNEL CD25=VL1-H"),
         start=start,
         compensation=compensation,
-        controls=channels_of(fmo),
+        controls=pairs_of(fmo, "--fmo", "MARKER=FILE CD25=fmo_cd25.fcs"),
         rule=rule,
         seed=seed,
     )

@@ -13,9 +13,9 @@ import pandas as pd
 
 from cytoreg.clinical.components import COMPONENTS
 from cytoreg.clinical.scores import HAQ_CATEGORIES, HAQ_ITEMS
-from cytoreg.tables.sheets import Sheet, as_date, as_number, as_text, read_sheet, sheet_of
 from cytoreg.clinical.timeline import Window, days_from, read_windows, window_of
 from cytoreg.errors import LinkError, suggest
+from cytoreg.tables.sheets import Sheet, as_date, as_number, as_text, read_sheet, sheet_of
 
 __all__ = ["TABLES", "UNMATCHED_COLUMNS", "Clinical", "clinical_from_frames", "read_clinical"]
 

@@ -95,12 +95,14 @@ def baseline_rows(
 
     Where a subject has days, the last row on or before the day of the anchor (`otherwise` for a subject
     without the first), which is day 0 for a subject with neither; the earlier of two rows of one day. Where
-    it has no days, the visit named `baseline`. A subject without such a row is left out.
+    it has no days, or no row so early and no infusion that would make a later row a treated one, the visit
+    named `baseline`. A subject without such a row is left out.
     """
     columns = table.columns
     found: dict[str, Any] = {}
     nothing = pd.Series(np.nan, index=table.index)
     day = table["day"] if "day" in columns else nothing
+    first = table.get(ANCHOR_COLUMNS["first_infusion"], nothing)
     anchor = table.get(ANCHOR_COLUMNS[last_on_or_before], nothing)
     anchor = anchor.fillna(table.get(ANCHOR_COLUMNS[otherwise], nothing)).fillna(0.0)
     for subject, rows in table.groupby("subject_id", sort=False).groups.items():
@@ -109,7 +111,8 @@ def baseline_rows(
             before = days[days <= anchor.loc[rows]]
             if len(before):
                 found[str(subject)] = before.idxmax()  # the first of equal days
-            continue
+            if len(before) or first.loc[rows].notna().any():
+                continue
         named = [row for row in rows if str(table.loc[row, "visit"]).casefold() == BASELINE]
         if named:
             found[str(subject)] = named[0]

@@ -17,7 +17,7 @@ def parse_text(raw: bytes, where: str) -> tuple[dict[str, str], list[Problem]]:
     """The keywords of a TEXT segment, their names in capitals, in the order of the file.
 
     A delimiter that is doubled belongs to the value (section 3.2.7). Files that leave values empty
-    instead are read so where the doubled reading loses standard keywords; that is reported.
+    instead are read so where the doubled reading would run keywords together; that is reported.
     Raises FCSError where there are no pairs.
     """
     text, problems = _decode(raw)
@@ -30,7 +30,7 @@ def parse_text(raw: bytes, where: str) -> tuple[dict[str, str], list[Problem]]:
     chosen = doubled
     if delimiter * 2 in body:
         plain = _pairs(body.split(delimiter), delimiter)
-        if _standard(plain) > _standard(doubled):
+        if _sense(plain, delimiter) > _sense(doubled, delimiter):
             chosen = plain
             problems.append(
                 Problem("keywords without a value", "TEXT", "a doubled delimiter was read as an empty value")
@@ -76,5 +76,7 @@ def _pairs(parts: list[str], delimiter: str) -> dict[str, str]:
     return pairs
 
 
-def _standard(pairs: Mapping[str, str]) -> int:
-    return sum(1 for key in pairs if key.startswith("$"))
+def _sense(pairs: Mapping[str, str], delimiter: str) -> tuple[int, int]:
+    """How much sense a reading makes: standard keywords, and no two names run together by a delimiter."""
+    run_together = sum(delimiter in key for key in pairs)
+    return sum(key.startswith("$") and delimiter not in key for key in pairs), -run_together

@@ -21,7 +21,7 @@ from cytoreg.gating.methods import CannotFit, Fit
 from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT
 
-__all__ = ["Pass", "Placed", "Proposal", "one_pass", "references"]
+__all__ = ["Pass", "Placed", "Proposal", "one_pass", "unplaced"]
 
 Array = npt.NDArray[np.float64]
 
@@ -95,13 +95,17 @@ def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, P
         except _Pending:
             continue
         found.applied[name] = gate
-        found.nodes[name] = _apply(gate, name, above, events, found.nodes)
+        found.nodes[name] = (
+            Node(name, above.index[:0], above)
+            if unplaced(gate, found.applied)
+            else _apply(gate, name, above, events, found.nodes)
+        )
     return found
 
 
 def _apply(gate: Gate, name: str, above: Node, events: Events, nodes: Mapping[str, Node]) -> Node:
     columns = {axis: events.display(above, axis) for axis in gate.on}
-    members = {other: _member(nodes[other], above, events.sample.n_events) for other in references(gate)}
+    members = {other: _member(nodes[other], above, events.sample.n_events) for other in _references(gate)}
     inside = contains(gate, columns, members, len(above.index))
     return Node(name, above.index[inside], above)
 
@@ -112,15 +116,30 @@ def _member(other: Node, above: Node, n_events: int) -> npt.NDArray[np.bool_]:
     return member[above.index]
 
 
-def references(gate: Gate) -> tuple[str, ...]:
-    """The populations that a gate refers to."""
+def unplaced(gate: Gate, applied: Mapping[str, Gate]) -> bool:
+    """Whether a gate, or one that it refers to, could not be placed: the complement of a gate that is nowhere
+    is not everything, but as unknown as the gate itself."""
+    match gate:
+        case Nothing():
+            return True
+        case All(parts=parts) | Any_(parts=parts):
+            return any(unplaced(part, applied) for part in parts)
+        case Not(part=part):
+            return unplaced(part, applied)
+        case Reference(population=population):
+            return population in applied and unplaced(applied[population], applied)
+        case _:
+            return False
+
+
+def _references(gate: Gate) -> tuple[str, ...]:
     match gate:
         case Reference(population=population):
             return (population,)
         case All(parts=parts) | Any_(parts=parts):
-            return tuple(name for part in parts for name in references(part))
+            return tuple(name for part in parts for name in _references(part))
         case Not(part=part):
-            return references(part)
+            return _references(part)
         case _:
             return ()
 
@@ -166,7 +185,7 @@ class _Placer:
             return spec.geometry
         placed = self.settled.get(key)
         if placed is None:
-            if spec.by != "sample" and not self._parent_ready(spec):
+            if not self._source_ready(spec):
                 raise _Pending
             placed = self._fit(spec)
             if spec.by != "sample" and not self.alone:
@@ -175,7 +194,7 @@ class _Placer:
         self.found.placed[key] = placed
         return placed.gate
 
-    def _parent_ready(self, spec: GateSpec) -> bool:
+    def _source_ready(self, spec: GateSpec) -> bool:
         """Whether the populations that a method takes its negative cells from are gated already."""
         sources = [source for part in spec.walk() if (source := getattr(part.params, "source", None))]
         gated = [source for source in sources if source in self.view.bound.parents]

@@ -15,7 +15,7 @@ from cytoreg.gating.shared import settle
 from cytoreg.gating.template import Template
 from cytoreg.markers import find_channel
 
-__all__ = ["RULES", "events_of", "gate", "lacking"]
+__all__ = ["RULES", "events_of", "gate", "lacking", "names_its_marker"]
 
 RULES = ("events",)
 
@@ -61,14 +61,24 @@ def gate(
             settled[tube] = {**found.placed, **settled[tube], **cuts}
 
 
-def lacking(tube: str, sample: Sample, full: Sample, template: Template, choices: Choices) -> Choices:
-    """The choices for a tube; an FMO control that no longer names its marker takes the channel of a full tube."""
+def names_its_marker(tube: str, sample: Sample, template: Template, choices: Choices) -> bool:
+    """Whether an FMO control still says on which channel the marker would be that it lacks."""
     kind, _, marker = tube.partition(":")
-    aliases, said = template.markers.get(marker, ()), choices.channels
-    if kind != "fmo" or find_channel(marker, sample, aliases=aliases, channels=said) is not None:
+    if kind != "fmo":
+        return True
+    aliases = template.markers.get(marker, ())
+    return find_channel(marker, sample, aliases=aliases, channels=choices.channels) is not None
+
+
+def lacking(tube: str, sample: Sample, full: Sample, template: Template, choices: Choices) -> Choices:
+    """The choices for a tube; an FMO control that does not name its marker takes the channel of a full tube."""
+    if names_its_marker(tube, sample, template, choices):
         return choices
-    channel = find_channel(marker, full, aliases=aliases, channels=said)
-    return choices if channel is None else replace(choices, channels={**(said or {}), marker: channel.name})
+    marker = tube.partition(":")[2]
+    channel = find_channel(marker, full, aliases=template.markers.get(marker, ()), channels=choices.channels)
+    if channel is None:
+        return choices
+    return replace(choices, channels={**(choices.channels or {}), marker: channel.name})
 
 
 def events_of(bound: Bound) -> Events:
@@ -80,10 +90,11 @@ def events_of(bound: Bound) -> Events:
 
 
 def _known_controls(template: Template, controls: Mapping[str, object]) -> None:
-    known = {axis for population in template.populations.values() for axis in population.gate.axes()}
+    specs = [spec for population in template.populations.values() for spec in population.gate.walk()]
+    known = {axis for spec in specs if spec.kind == "fmo" for axis in spec.on}
     folded = {axis.casefold() for axis in known}
     for marker in controls:
         if marker.casefold() not in folded:
             raise TemplateError(
-                f"controls: template {template.name} has no gate on {marker!r}; {suggest(marker, known, limit=30)}"
+                f"controls: template {template.name} takes no FMO control for {marker!r}; {suggest(marker, known)}"
             )

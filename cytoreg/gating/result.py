@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.binding import Bound
-from cytoreg.gating.engine import Pass, Placed, references
+from cytoreg.gating.engine import Pass, Placed, unplaced
 from cytoreg.gating.events import Events
-from cytoreg.gating.gates import Gate, Nothing
+from cytoreg.gating.gates import Gate
 from cytoreg.gating.template import ROOT
 from cytoreg.gating.uncertainty import wilson
 
@@ -118,7 +118,9 @@ class Result:
             raise TemplateError(f"{self.bound.sample.name}: population {population!r} was skipped: it {reason}")
         raise TemplateError(
             f"{self.bound.sample.name}: no population {population!r}; "
-            f"{suggest(population, [self.bound.path(name) for name in self.names], limit=30)}"
+            + suggest(
+                population, [self.bound.path(name) if "/" in population else name for name in self.names], limit=30
+            )
         )
 
     def flags_of(self, name: str) -> tuple[str, ...]:
@@ -208,10 +210,7 @@ class Result:
         )
 
     def _unplaced(self, name: str) -> bool:
-        """Whether a population's gate, or one that it refers to, could not be placed: what is not a gate that
-        is nowhere would be everything."""
-        own = any(isinstance(part.gate, Nothing) for part in self._parts(name))
-        return own or any(self._unplaced(other) for other in references(self._applied.get(name, Nothing(""))))
+        return name in self._applied and unplaced(self._applied[name], self._applied)
 
 
 def _nothing() -> tuple[float, int, int, float, float, float, float, float, float]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cytoreg.gating.engine import unplaced
 from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Nothing, Polygon, Range, Rectangle, Reference
 from cytoreg.gating.result import Result
 from cytoreg.transforms import Arcsinh, Logicle
@@ -61,7 +62,11 @@ def membership(result: Result) -> dict[str, Mask]:
     found: dict[str, Mask] = {"root": np.ones(result.n_events, dtype=bool)}
     if result.bound.start is not None:
         found[result.bound.start] = found["root"]
+    gates = {name: applied.gate for name, applied in result.gates.items()}
     for name, applied in result.gates.items():
+        if unplaced(applied.gate, gates):
+            found[name] = np.zeros(result.n_events, dtype=bool)
+            continue
         inside = _inside(applied.gate, columns, found, result.n_events)
         found[name] = inside & found[result.bound.parents[name]]
     return {name: found[name] for name in result.gates}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from cytoreg.errors import TemplateError, suggest
@@ -24,7 +25,13 @@ def load_template(source: str | os.PathLike[str]) -> Template:
         return parse_template(load_yaml(shipped[name], TemplateError, name=f"{name}.yaml"))
     path = Path(source)
     if path.is_file():
-        return parse_template(load_yaml(path, TemplateError))
+        return _with_matrix(parse_template(load_yaml(path, TemplateError)), path.parent)
     if path.suffix or path.parent != Path():
         raise TemplateError(f"{path}: there is no such template file")
     raise TemplateError(f"unknown template '{name}'; {suggest(name, shipped)}")
+
+
+def _with_matrix(template: Template, folder: Path) -> Template:
+    """A compensation matrix that a template names lies beside it, unless there is none there."""
+    beside = folder / template.compensation
+    return replace(template, compensation=str(beside)) if beside.is_file() else template

@@ -44,10 +44,13 @@ def partial_correlation(
     and y are regressed on all of them and the residuals correlated; for method="spearman" x, y and the
     covariates are replaced by their ranks first. With c columns that count, df = n - 2 - c, the test is
     Student's t, and the interval is Fisher's z with variance 1 / (n - c - 3), for ranks times 1 + r^2 / 2
-    (Bonett & Wright, Psychometrika 2000;65:23-28). All NaN where df is below 2 or x or y does not vary.
+    (Bonett & Wright, Psychometrika 2000;65:23-28). All NaN where df is below 2 or x or y does not vary;
+    only r where the residuals lie on one line, which few points do easily.
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     n = len(x)
+    if n == 0:
+        return NOTHING
     fixed = np.ones((n, 1))
     numbers = np.empty((n, 0)) if covariates is None else np.asarray(covariates, dtype=float).reshape(n, -1)
     if method == "spearman":
@@ -59,8 +62,6 @@ def partial_correlation(
         fixed = np.hstack([fixed, numbers[:, spread > 0] / spread[spread > 0]])
     if groups is not None:
         fixed = np.hstack([fixed, np.asarray(groups, dtype=float).reshape(n, -1)])
-    if n == 0:
-        return NOTHING
     count = int(np.linalg.matrix_rank(fixed)) - 1
     df = n - 2 - count
     if df < LEAST_DF:
@@ -69,6 +70,8 @@ def partial_correlation(
     r = correlate(rx, ry, np.ptp(x), np.ptp(y))
     if math.isnan(r):
         return NOTHING
+    if abs(r) > 1 - 1e-9:
+        return Correlation(r, float(df), math.nan, math.nan, math.nan, math.nan)  # no spread is left to judge by
     low, high = fisher_interval(r, (1 + r * r / 2 if method == "spearman" else 1.0) / (df - 1))
     statistic, p = t_test_of(r, df)
     return Correlation(r, float(df), statistic, p, low, high)

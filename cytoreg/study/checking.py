@@ -10,6 +10,7 @@ from cytoreg.errors import CytoregError
 from cytoreg.fcs.read import read_fcs
 from cytoreg.gating.binding import bind
 from cytoreg.study.definition import Study
+from cytoreg.study.rehearsal import rehearse
 
 __all__ = ["Finding", "check"]
 
@@ -75,22 +76,16 @@ def _controls(study: Study) -> Iterator[Finding]:
 def _clinical(study: Study) -> Iterator[Finding]:
     if not study.clinical:
         return
-    import pandas as pd
-
-    from cytoreg.clinical import link, read_clinical
+    from cytoreg.clinical import read_clinical
     from cytoreg.stats.plan import read_plan
 
     try:
         clinical = read_clinical(study.clinical, columns=study.columns or None, windows=study.windows or None)
-        if study.plan is not None:
-            read_plan(study.plan)
-        samples = pd.DataFrame([{**tube.identity, "tube": tube.tube} for tube in study.tubes])
-        if not samples.empty:
-            nothing = pd.DataFrame(
-                columns=["sample_id", "percentage", "value", "count", "ancestor_count", "ci_low", "ci_high"]
-            )
-            for row in link(samples, nothing, clinical).unmatched.to_dict("records"):
-                who = " ".join(str(row[key]) for key in ("subject_id", "visit", "sample_id") if row[key])
-                yield Finding(False, f"{row['side']}: {who}: {row['reason']}")
+        linked = rehearse(study, clinical, read_plan(study.plan) if study.plan else None)
     except CytoregError as problem:
         yield Finding(True, str(problem))
+        return
+    if study.tubes:
+        for row in linked.unmatched.to_dict("records"):
+            who = " ".join(str(row[key]) for key in ("subject_id", "visit", "sample_id") if row[key])
+            yield Finding(False, f"{row['side']}: {who}: {row['reason']}")

@@ -16,6 +16,7 @@ from cytoreg.batch.sheet import Tube
 from cytoreg.errors import StudyError
 from cytoreg.provenance import ENGINE_VERSION, digest_of, file_hash, versions
 from cytoreg.study.definition import Study, load_study
+from cytoreg.study.rehearsal import rehearse
 from cytoreg.tables import SCHEMA_VERSION, TABLES, prepare_folder, read_json, read_table, safe_name, write_json
 from cytoreg.tables import write_tables as store_tables
 
@@ -68,6 +69,8 @@ def run(
     folder = prepare_folder(results_folder(study, out))
     clinical = _clinical(study)  # before any gating, so that a wrong table is known at once
     plan = _plan(study)
+    if study.clinical:
+        rehearse(study, clinical, plan)
     hashes = _hashes(study)
     gated, n_gated = _gate(study, folder, hashes, jobs=jobs, fresh=fresh, progress=progress)
     tables = _tables(gated)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,8 @@ def start_study(folder: Path, *, force: bool = False) -> Started:
     if not samples:
         raise StudyError(f"{folder}: none of {len(files)} FCS files can be read; first: {left_out[0]}")
     panels: dict[Signature, list[tuple[Path, Sample]]] = defaultdict(list)
-    for path, sample in samples:
-        panels[tuple((channel.name, channel.marker or "") for channel in sample.channels)].append((path, sample))
+    for path, sample in sorted(samples, key=lambda item: bool(_lacking_marker(item[0].stem, item[1]))):
+        panels[_panel_of(path, sample, panels)].append((path, sample))
     content: dict[str, Any] = {}
     rows, channels, chosen = [], [], {}
     for number, group in enumerate(panels.values(), start=1):
@@ -73,7 +73,7 @@ def start_study(folder: Path, *, force: bool = False) -> Started:
             template = f"{panel}.yaml"
             content[template] = _starter(group[0][1], panel)
         chosen[panel] = template
-        rows += [_row(path.relative_to(folder), panel) for path, _ in group]
+        rows += [_row(path.relative_to(folder), panel, sample) for path, sample in group]
         channels += [[panel, c.name, c.marker or "", f"{c.range:g}"] for c in group[0][1].channels]
     content["samples.csv"] = [
         ["file", "sample_id", "subject_id", "visit", "panel", "tube", "batch"],
@@ -94,6 +94,17 @@ def start_study(folder: Path, *, force: bool = False) -> Started:
     for path, value in targets.items():
         _write(path, value)
     return Started(folder, tuple(targets), chosen, len(samples), tuple(left_out))
+
+
+def _panel_of(path: Path, sample: Sample, panels: Collection[Signature]) -> Signature:
+    """What tells panels apart: channels and markers. An FMO control may leave its marker blank."""
+    own = tuple((channel.name, channel.marker or "") for channel in sample.channels)
+    if own not in panels and _lacking_marker(path.stem, sample):
+        for other in panels:
+            pairs = zip(own, other, strict=False)
+            if len(own) == len(other) and all(a[0] == b[0] and a[1] in ("", b[1]) for a, b in pairs):
+                return other
+    return own
 
 
 def _template_for(sample: Sample) -> str | None:
@@ -149,12 +160,12 @@ def _starter(sample: Sample, panel: str) -> dict[str, Any]:
     }
 
 
-def _row(path: Path, panel: str) -> list[str]:
+def _row(path: Path, panel: str, sample: Sample) -> list[str]:
     """A row of the sheet; the kind of control is guessed from the file's name."""
     stem = path.stem
     tube = "full"
-    if found := re.search(r"FMO[\s_-]*([A-Za-z0-9-]+)|([A-Za-z0-9]+)[\s_-]*FMO", stem, re.IGNORECASE):
-        tube = f"fmo:{found.group(1) or found.group(2)}"
+    if marker := _lacking_marker(stem, sample):
+        tube = f"fmo:{marker}"
     elif re.search(r"unstained", stem, re.IGNORECASE):
         tube = "unstained"
     elif re.search(r"isotype", stem, re.IGNORECASE):
@@ -162,6 +173,19 @@ def _row(path: Path, panel: str) -> list[str]:
     elif found := re.match(r"comp(?:ensation)?[\s_-]+(.+)", stem, re.IGNORECASE):
         tube = f"single:{found.group(1)}"
     return [path.as_posix(), stem, "", "", panel, tube, ""]
+
+
+def _lacking_marker(stem: str, sample: Sample) -> str:
+    """The marker beside the letters FMO in a file's name: one of the panel before one that only looks like it."""
+    words = [word for word in re.split(r"[\s_.,()]+|(?<=FMO)-|-(?=FMO)", stem, flags=re.IGNORECASE) if word]
+    folded = [word.casefold() for word in words]
+    if "fmo" not in folded:
+        return ""
+    at = folded.index("fmo")
+    beside = [words[i] for i in (at + 1, at - 1) if 0 <= i < len(words)]
+    known = [word for word in beside if find_channel(word, sample) is not None]
+    likely = [word for word in beside if re.match(r"^(CD\d+\w*|FOXP3|KI-?67|HLA.*)$", word, re.IGNORECASE)]
+    return next(iter((*known, *likely, *beside)), "")
 
 
 def _unique(rows: Sequence[list[str]]) -> list[list[str]]:

@@ -62,3 +62,13 @@ def test_one_bad_file_does_not_touch_the_numbers_of_the_others(root: Path, tmp_p
     for t in good:
         counts = [[row["count"] for row in g.tables[t.sample_id]["populations"]] for g in (alone, among)]
         assert np.array_equal(*counts)
+
+
+def test_fmo_controls_survive_a_full_tube_that_cannot_be_read(root: Path, tmp_path: Path) -> None:
+    good, bad = example(root, "P001_baseline_treg*"), tmp_path / "bad.fcs"
+    bad.write_bytes(good.read_bytes()[:5000])
+    control = example(root, "*fmo_CD25*")
+    gated = gate([tube(bad), tube(good), tube(control, "fmo:CD25")])
+    assert [row["sample_id"] for row in gated.failures] == ["bad"]
+    applied = next(g for g in gated.tables[good.stem]["gates"]["gates"] if g["population"].endswith("/CD25+"))
+    assert applied["source"] == "control"

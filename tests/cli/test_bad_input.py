@@ -214,3 +214,39 @@ def test_an_unknown_key_of_a_study_names_file_line_and_key(cytoreg: Command, stu
     status, _, err = cytoreg("check", study)
     assert status == 1
     assert "study.yaml, line 4, key sample: unknown key 'sample'; did you mean 'samples'" in one_line(err)
+
+
+def test_a_plan_with_a_wrong_name_is_found_before_any_gating(cytoreg: Command, study: Path) -> None:
+    (study / "analysis.yaml").write_text(
+        "cytoreg: 1\nanalyses:\n  falls: {type: paired_change, value: das28crp, from: baseline, to: month3}\n",
+        encoding="utf-8",
+    )
+    with (study / "study.yaml").open("a", encoding="utf-8") as file:
+        file.write("plan: analysis.yaml\n")
+    status, out, _ = cytoreg("check", study)
+    assert status == 1
+    assert "analysis.yaml, line 3" in out and "did you mean 'das28_crp'" in out
+    status, _, err = cytoreg("run", study)
+    assert status == 1
+    assert "did you mean 'das28_crp'" in one_line(err)
+    assert not (study / "results" / "populations.csv").exists()
+
+
+def test_a_study_without_infusions_takes_the_visit_named_baseline(cytoreg: Command, study: Path) -> None:
+    (study / "analysis.yaml").write_text(
+        "cytoreg: 1\nanalyses:\n  both: {type: change_correlation, x: Tregs % of CD4+, y: das28_crp, from: baseline, to: month3}\n",
+        encoding="utf-8",
+    )
+    edit(study / "study.yaml", ", infusions: infusions.csv}", "}\nplan: analysis.yaml")
+    status, _, err = cytoreg("run", study, "--jobs", 1)
+    assert status == 0, err
+
+
+def test_a_control_that_the_template_has_no_use_for(cytoreg: Command, study: Path) -> None:
+    file = study / "fcs" / "P001_baseline_treg.fcs"
+    status, _, err = cytoreg("gate", file, "--template", "treg_foxp3", "--fmo", f"CD3={file}")
+    assert status == 1
+    assert "takes no FMO control for 'CD3'" in one_line(err) and "CD25" in err
+    status, _, err = cytoreg("gate", file, "--template", "treg_foxp3", "--fmo", "CD25")
+    assert status == 1
+    assert "--fmo CD25: expected MARKER=FILE" in one_line(err)

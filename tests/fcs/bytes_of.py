@@ -62,10 +62,9 @@ def fcs_bytes(
 
 def _stored(value: float, kind: str, width: int, byteord: str) -> bytes:
     """One value; byteord names the significance of each byte in turn, 1 the least."""
-    if kind == "I":
-        little = int(value).to_bytes(width, "little")
-    else:
-        little = struct.pack({"F": "<f", "D": "<d"}[kind], value)
+    little = (
+        int(value).to_bytes(width, "little") if kind == "I" else struct.pack("<f" if width == 4 else "<d", value)
+    )
     order = [int(place) - 1 for place in byteord.split(",")]
     if len(order) == width:
         return bytes(little[place] for place in order)

@@ -35,6 +35,14 @@ def test_doubles_stay_doubles(tmp_path: Path, byteord: str) -> None:
     assert sample["X"].dtype == np.float64
 
 
+def test_fcs_3_2_may_give_each_channel_its_own_type(tmp_path: Path) -> None:
+    parameters = [*floats("A"), {"N": "B", "B": "64", "R": "1024"}]
+    content = fcs_bytes([[0.5, 1 / 3]], parameters, version="FCS3.2", keywords={"$P2DATATYPE": "D"})
+    sample = read_fcs(written(tmp_path, content))
+    assert [sample["A"].dtype, sample["B"].dtype] == [np.float32, np.float64]
+    assert sample["B"].tolist() == [1 / 3]
+
+
 @pytest.mark.parametrize("bits", [8, 16, 24, 32, 64])
 @pytest.mark.parametrize("byteord", [LITTLE, BIG])
 def test_integers_of_every_width(tmp_path: Path, bits: int, byteord: str) -> None:

@@ -31,6 +31,14 @@ def test_empty_values_are_read_as_such_and_the_keywords_after_them_are_not_lost(
     assert "empty value" in str(sample.problems[0])
 
 
+@pytest.mark.parametrize("before", ["$SMNO", "OPERATOR"])
+def test_an_empty_value_before_the_spillover_does_not_swallow_it(tmp_path: Path, before: str) -> None:
+    content = fcs_bytes(ROWS, floats("A", "B"), keywords={before: "", "SPILL": "2,A,B,1,0.1,0,1"})
+    sample = read_fcs(written(tmp_path, content))
+    assert sample.spillover is not None
+    assert sample.text[before] == ""
+
+
 @pytest.mark.parametrize("delimiter", ["/", "|", "\\", "\f", "\x1e", "!"])
 def test_any_delimiter_will_do(tmp_path: Path, delimiter: str) -> None:
     sample = read_fcs(written(tmp_path, fcs_bytes(ROWS, floats("FSC-A", "SSC-A"), delimiter=delimiter)))

@@ -48,10 +48,11 @@ def test_treg_percentages_lie_near_the_truth(finished: Run, simulated: Path) -> 
     found = table(finished.folder, "percentages").set_index(["sample_id", "percentage"])["value"]
     truth = pd.read_csv(simulated / "truth" / "percentages.csv").set_index(["sample_id", "percentage"])["value"]
     full = table(finished.folder, "quality").query("tube == 'full' and panel == 'treg'")["sample_id"].tolist()
-    for text, within, typically in (("CD4+ % of CD3+", 0.03, 0.01), ("Tregs % of CD4+", 0.35, 0.15)):
-        relative = np.array([found[(s, text)] / truth[(s, text)] - 1 for s in full])
-        assert np.abs(relative).max() < within, text
-        assert np.median(np.abs(relative)) < typically, text
+    for text, points, share in (("CD4+ % of CD3+", 0.5, 0.02), ("Tregs % of CD4+", 1.0, 0.15)):
+        error = np.array([abs(found[(s, text)] - truth[(s, text)]) for s in full])
+        allowed = np.array([points + share * truth[(s, text)] for s in full])
+        assert (error < allowed).all(), text
+        assert np.median(error / allowed) < 0.5, text
 
 
 def test_the_result_does_not_depend_on_processes_or_order_of_the_sheet(

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cytoreg.errors import StudyError
-from cytoreg.fcs import write_fcs
+from cytoreg.fcs import read_fcs, write_fcs
 from cytoreg.study import check, load_study, run, start_study
 
 
@@ -26,14 +26,20 @@ def test_shipped_templates_are_chosen_by_panel(root: Path, tmp_path: Path) -> No
     assert done.report.is_file()
 
 
-def test_fmo_controls_are_guessed_from_file_names(root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["FMO CD25 day1", "B01_fmo_CD25", "CD25-FMO", "day1.FMO-CD25"])
+@pytest.mark.parametrize("blank", [False, True], ids=["named", "nameless"])
+def test_fmo_controls_are_guessed_from_file_names(root: Path, tmp_path: Path, name: str, blank: bool) -> None:
+    """Whatever stands on the other side of FMO, and with $PnS left blank on the detector as labs do."""
     source = root / "example_fcs" / "fcs"
-    control = next(path for path in sorted(source.iterdir()) if "fmo_CD25" in path.name)
-    shutil.copy(control, tmp_path / "FMO CD25 day1.fcs")
+    control = read_fcs(next(path for path in sorted(source.iterdir()) if "fmo_CD25" in path.name))
+    markers = [None if blank and channel.marker == "CD25" else channel.marker for channel in control.channels]
+    names = [channel.name for channel in control.channels]
+    write_fcs(tmp_path / f"{name}.fcs", control.to_numpy(), names, markers, spillover=control.spillover)
     shutil.copy(source / "P001_baseline_treg.fcs", tmp_path / "patient.fcs")
-    start_study(tmp_path)
+    started = start_study(tmp_path)
+    assert list(started.panels.values()) == ["treg_foxp3"]
     sheet = pd.read_csv(tmp_path / "samples.csv", dtype=str).set_index("sample_id")
-    assert sheet.loc["FMO CD25 day1", "tube"] == "fmo:CD25"
+    assert sheet.loc[name, "tube"] == "fmo:CD25"
     assert sheet.loc["patient", "tube"] == "full"
 
 

@@ -1,7 +1,7 @@
 """A cut from cells of the same tube that are known to be negative: a percentile of that population.
 
-For Tregs: CD25 from the CD4- T cells, Foxp3 from the CD4+CD25- cells (Law JP et al. Cytometry B
-2009;76B:103-113 discuss the internal reference).
+For Tregs: CD25 from the CD4- T cells, Foxp3 from the CD4+CD25- cells. A stand-in where no FMO control was
+stained, since the negative cells need not have the background of the cells that are cut.
 """
 
 from __future__ import annotations

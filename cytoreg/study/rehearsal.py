@@ -1,0 +1,44 @@
+"""The link and the plan tried before any gating, on tables that hold every name and no number yet.
+
+A wrong name in a plan is known at once, not after a night of gating.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cytoreg.study.definition import Study
+
+if TYPE_CHECKING:
+    from cytoreg.clinical.linker import Linked
+
+__all__ = ["rehearse"]
+
+
+def rehearse(study: Study, clinical: Any, plan: Any) -> Linked:
+    """Join samples without values to the clinical tables and put the plan's questions to them.
+
+    Raises LinkError or AnalysisError as the run would.
+    """
+    import pandas as pd
+
+    from cytoreg.clinical import link
+
+    identity = ["sample_id", "subject_id", "visit", "panel", "tube"]
+    samples = pd.DataFrame(
+        [{**tube.identity, "tube": tube.tube, **tube.extra} for tube in study.tubes],
+        columns=None if study.tubes else identity,
+    )
+    numbers = ("value", "count", "ancestor_count", "ci_low", "ci_high")
+    values = [
+        {"sample_id": tube.sample_id, "percentage": text, **dict.fromkeys(numbers, float("nan"))}
+        for tube in study.tubes
+        if tube.tube == "full"
+        for text in study.templates[tube.panel].report
+    ]
+    linked = link(samples, pd.DataFrame(values, columns=["sample_id", "percentage", *numbers]), clinical)
+    if plan is not None:
+        from cytoreg.stats import analyse
+
+        analyse({"linked": linked.table}, plan)
+    return linked
