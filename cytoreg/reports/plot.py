@@ -221,7 +221,7 @@ def _events(
         channel = find_channel(name, sample, aliases=rule.markers.get(name, ()))
         if channel is None:
             raise TemplateError(f"{sample.name}: no marker or channel '{name}'; the panel has: {panel_of(sample)}")
-        scale = rule.transform_for(name, channel.range, is_scatter_or_time=channel.is_scatter_or_time)
+        scale = rule.transform_for(name, channel.top, is_scatter_or_time=channel.is_scatter_or_time)
         axes[name] = Axis(name, channel, scale)
     matrix = result.bound.compensation if result is not None else compensation_for(sample, rule.compensation)
     events = Events(sample, axes, matrix)
