@@ -38,3 +38,4 @@ def command(
     elif not quiet:
         typer.echo(analysis.summary())
         typer.echo(f"\nreport: {results_folder(loaded, out) / 'report' / 'index.html'}")
+        typer.echo("next: open the report in a browser")

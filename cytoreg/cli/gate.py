@@ -140,3 +140,4 @@ def _table(result: Result, rows: list[dict[str, Any]], stream: Any) -> None:
         stream.write(f"{share.text}: {shown}" + (f"  [{', '.join(share.flags)}]" if share.flags else "") + "\n")
     for name, reason in result.skipped.items():
         stream.write(f"skipped: {name} {reason}\n")
+    stream.write("next: cytoreg init FOLDER, for all files of a folder and a report with pictures\n")

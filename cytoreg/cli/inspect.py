@@ -32,6 +32,7 @@ def command(
         return
     for sample in samples:
         _show(sample)
+    typer.echo("next: cytoreg gate FILE --template NAME (cytoreg templates lists them)")
 
 
 def _plain(sample: Sample) -> dict[str, Any]:

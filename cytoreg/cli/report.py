@@ -28,3 +28,4 @@ def command(
     page = reports.build(results_folder(load_study(study), out), patient=patient, blinded=blinded)
     if not quiet:
         typer.echo(f"report: {page}")
+        typer.echo("next: open the report in a browser")
