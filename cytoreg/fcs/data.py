@@ -32,6 +32,10 @@ class Source(Protocol):
         """One array of shape (n_events,) for each channel asked for, in one pass."""
         ...
 
+    def matrix(self, *, raw: bool) -> Array | None:
+        """All channels, shape (n_events, n_channels), where they need not be taken apart; else None."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class ArraySource:
@@ -42,6 +46,10 @@ class ArraySource:
     def columns(self, indices: Sequence[int], *, raw: bool) -> list[Array]:
         """Copies of the columns."""
         return [np.array(self.events[:, index]) for index in indices]
+
+    def matrix(self, *, raw: bool) -> Array | None:
+        """A copy of the events."""
+        return np.array(self.events)
 
 
 @dataclass(frozen=True)
@@ -66,16 +74,39 @@ class FileSource:
             return out
         return [_to_linear(column, self.channels[index]) for column, index in zip(out, indices, strict=True)]
 
-    def _blocks(self) -> Iterator[tuple[int, Array]]:
-        """First row and bytes, shape (rows, row_bytes), of each block of the DATA segment."""
+    def matrix(self, *, raw: bool) -> Array | None:
+        """All channels at once, the bytes read into place, where every channel is stored as the same float."""
+        types = {self._stored_dtype(index) for index in range(len(self.channels))}
+        stored = types.pop()
+        if types or stored is None or stored.kind != "f":
+            return None
+        events = np.empty((self.layout.n_events, len(self.channels)), dtype=stored)
+        for _ in self._blocks(into=events.view(np.uint8)):
+            pass
+        if not stored.isnative:
+            events = events.byteswap(inplace=True).view(stored.newbyteorder("="))
+        if not raw:
+            for index, channel in enumerate(self.channels):
+                if channel.gain != 1.0:
+                    events[:, index] = _to_linear(events[:, index], channel)
+        return events
+
+    def _blocks(self, into: Array | None = None) -> Iterator[tuple[int, Array]]:
+        """First row and bytes, shape (rows, row_bytes), of each block of the DATA segment.
+
+        into: (n_events, row_bytes) bytes to read to; one block's worth is used over and over without it.
+        """
         layout = self.layout
         per_block = max(1, BLOCK_BYTES // layout.row_bytes)
-        buffer = np.zeros((min(per_block, layout.n_events), layout.row_bytes), dtype=np.uint8)
+        buffer = (
+            np.zeros((min(per_block, layout.n_events), layout.row_bytes), dtype=np.uint8) if into is None else None
+        )
         try:
             with self.path.open("rb", buffering=0) as file:
                 self._same_file(os.fstat(file.fileno()))
                 for start in range(0, layout.n_events, per_block):
-                    rows = buffer[: min(per_block, layout.n_events - start)]
+                    n = min(per_block, layout.n_events - start)
+                    rows = into[start : start + n] if into is not None else buffer[:n]  # type: ignore[index]
                     file.seek(layout.begin + start * layout.row_bytes)
                     self._fill(file, rows)
                     yield start, rows

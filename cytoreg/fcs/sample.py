@@ -96,6 +96,9 @@ class Sample:
 
     def to_numpy(self, *, raw: bool = False) -> Array:
         """All channels, shape (n_events, n_channels), by the same rule; raw=True gives the stored numbers."""
+        whole = self._source.matrix(raw=raw)
+        if whole is not None:
+            return whole
         columns = self.columns(range(len(self.channels)), raw=raw)
         return np.column_stack(columns) if columns else np.empty((self.n_events, 0), dtype=np.float32)
 

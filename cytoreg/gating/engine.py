@@ -56,7 +56,7 @@ class Pass:
     """What one pass over the tree found.
 
     nodes: events of each population gated so far. placed: concrete gates by key (the population's name,
-    with `.0`, `.1` for the parts of a boolean). applied: the whole gate of each population. proposals:
+    with `/0`, `/1` for the parts of a boolean). applied: the whole gate of each population. proposals:
     shared cuts that must be settled before the pass can go on.
     """
 
@@ -178,7 +178,7 @@ class _Placer:
         if spec.population is not None:
             return Reference(spec.population)
         if spec.parts:
-            parts = tuple(self.place(part, f"{key}.{i}") for i, part in enumerate(spec.parts))
+            parts = tuple(self.place(part, f"{key}/{i}") for i, part in enumerate(spec.parts))
             return Not(parts[0]) if spec.kind == "not" else All(parts) if spec.kind == "all" else Any_(parts)
         if spec.geometry is not None:
             self.found.placed[key] = Placed(spec.geometry, "drawn")

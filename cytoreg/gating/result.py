@@ -203,11 +203,7 @@ class Result:
         return pd.DataFrame(self.rows())
 
     def _parts(self, name: str) -> tuple[Placed, ...]:
-        return tuple(
-            placed
-            for key, placed in self._placed.items()
-            if key == name or (key.startswith(f"{name}.") and key[len(name) :].replace(".", "").isdecimal())
-        )
+        return tuple(placed for key, placed in self._placed.items() if key == name or key.startswith(f"{name}/"))
 
     def _unplaced(self, name: str) -> bool:
         return name in self._applied and unplaced(self._applied[name], self._applied)
