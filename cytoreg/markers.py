@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cytoreg.errors import TemplateError
-from cytoreg.fcs.channel import Channel, label_pieces
+from cytoreg.fcs.channel import Channel, carries, label_pieces
 from cytoreg.fcs.sample import Sample
 
 __all__ = ["COMMON_ALIASES", "find_channel", "panel_of"]
@@ -72,7 +72,7 @@ def find_channel(
         candidates = []
         for channel in sample.channels:
             text = channel.marker if label == "marker" else (None if channel.marker else channel.name)
-            if text and _carries(text, folded, partly=partly):
+            if text and carries(text, folded, partly=partly):
                 candidates.append(channel)
         if (found := _one(marker, candidates, sample)) is not None:
             return found
@@ -91,20 +91,6 @@ def _as_said(marker: str, name: str, sample: Sample) -> Channel:
     raise TemplateError(
         f"{sample.name}: marker {marker!r} should be on channel {name!r}, which fits {len(found)} channels; "
         f"the file has: {panel_of(sample)}"
-    )
-
-
-_OTHER_MARKER = frozenset({"ra", "ro", "rb", "b", "beta", "β"})  # CD45 RA is not CD45, CD8 beta is not CD8
-
-
-def _carries(label: str, folded: set[str], *, partly: bool) -> bool:
-    pieces = label_pieces(label)
-    if not partly:
-        return "".join(pieces) in folded
-    return any(
-        "".join(pieces[i:j]) in folded and (j == len(pieces) or pieces[j] not in _OTHER_MARKER)
-        for i in range(len(pieces))
-        for j in range(i + 1, min(len(pieces), i + 5) + 1)
     )
 
 

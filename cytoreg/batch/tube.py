@@ -203,14 +203,14 @@ def _summary(values: np.ndarray) -> dict[str, float]:
 
 
 def _percent_above(result: Result, name: str, axis: str) -> float:
-    """Percent of a population above the one cut that the template places on a marker; none without one."""
-    cuts = {
+    """Percent of a population above the first cut of the template that parts a marker's positive cells off."""
+    cuts = [
         part.gate.min
         for applied in result.gates.values()
         for part in applied.parts
         if isinstance(part.gate, Range) and part.gate.on == (axis,) and math.isfinite(part.gate.min)
-    }
+    ]
     node = result.nodes[name]
-    if len(cuts) != 1 or not len(node.index):
+    if not cuts or not len(node.index):
         return math.nan
-    return 100 * float(np.mean(result.events.display(node, axis) >= cuts.pop()))
+    return 100 * float(np.mean(result.events.display(node, axis) >= cuts[0]))

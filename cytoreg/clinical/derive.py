@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,16 +26,19 @@ CATEGORIES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def derive(table: pd.DataFrame, infusions: pd.DataFrame | None, notes: list[str]) -> pd.DataFrame:
+def derive(
+    table: pd.DataFrame, infusions: pd.DataFrame | None, notes: list[str], baseline: Mapping[str, Any]
+) -> pd.DataFrame:
     """The table with what its components allow: scores, categories, responses, `infusions_so_far`.
 
     A score that the table already holds is kept and only its gaps are filled; where both exist and differ by
-    more than 0.05, a note says how often and how far. Units: CRP in mg/L, globals and pain in mm of 100.
+    more than 0.05, a note says how often and how far. baseline: the rule for responses, as `baseline_rows` takes
+    it. Units: CRP in mg/L, globals and pain in mm of 100.
     """
     table = _first_infusion(table.copy(), infusions)
     _haq(table, notes)
     _scores(table, notes)
-    _responses(table)
+    _responses(table, baseline)
     if infusions is not None:
         table["infusions_so_far"] = _infusions_so_far(table, infusions)
     return table
@@ -122,15 +125,22 @@ def _fill(table: pd.DataFrame, name: str, computed: Sequence[float], notes: list
     table[name] = table[name].fillna(ours)
 
 
-def _responses(table: pd.DataFrame) -> None:
-    """EULAR response (by das28_crp, else das28_esr) and ACR20, 50, 70 of each visit after baseline."""
-    start = baseline_rows(table)
+def _responses(table: pd.DataFrame, rule: Mapping[str, Any]) -> None:
+    """EULAR response (by das28_crp, else das28_esr) and ACR20, 50, 70 of each visit after baseline.
+
+    rule: what `baseline_rows` takes. Without days the rows below a subject's baseline are after it.
+    """
+    start = baseline_rows(table, **rule)
     partner = table["subject_id"].map(start)
     after = partner.notna() & (partner != pd.Series(table.index, index=table.index))
     if table["day"].notna().any():
         days = table["day"].to_dict()
         pairs = zip(table["day"], partner, strict=True)
         after &= np.array([not (day <= days.get(row, np.nan)) for day, row in pairs], dtype=bool)
+    else:
+        place = {label: at for at, label in enumerate(table.index)}
+        pairs = zip(table.index, partner, strict=True)
+        after &= np.array([place[row] > place.get(first, len(place)) for row, first in pairs], dtype=bool)
     index = table.index[after]
     before = table.loc[partner[after].tolist()]
     activity = next((name for name in ("das28_crp", "das28_esr") if name in table.columns), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,11 +59,18 @@ class Linked:
     notes: tuple[str, ...] = ()
 
 
-def link(samples: pd.DataFrame, percentages: pd.DataFrame, clinical: Clinical) -> Linked:
+def link(
+    samples: pd.DataFrame,
+    percentages: pd.DataFrame,
+    clinical: Clinical,
+    *,
+    baseline: Mapping[str, Any] | None = None,
+) -> Linked:
     """Join on subject_id and visit.
 
     samples: sample_id, subject_id, visit, panel, tube; only full tubes are linked (controls are passed over).
-    percentages: sample_id, percentage, value (percent), count, ancestor_count, ci_low, ci_high.
+    percentages: sample_id, percentage, value (percent), count, ancestor_count, ci_low, ci_high. baseline: which
+    visit responses are measured from, `{last_on_or_before: ..., otherwise: ...}` of a plan.
 
     A clinical visit without a sample, and a sample whose visit the clinic does not have, are rows of the
     table and lines of `unmatched`; a sample, visit or infusion of a subject that the roster (the subjects
@@ -80,9 +87,10 @@ def link(samples: pd.DataFrame, percentages: pd.DataFrame, clinical: Clinical) -
     has_samples = len(tubes) > 0
 
     if roster is not None:
+        all_tubes = tubes
         tubes = missed.drop_unknown("samples", tubes, roster, visits)
         if visits is not None and clinical.subjects is not None:
-            visits = missed.drop_unknown("visits", visits, roster, tubes)
+            visits = missed.drop_unknown("visits", visits, roster, all_tubes)
         if infusions is not None:
             infusions = missed.drop_unknown("infusions", infusions, roster, None)
     if visits is not None:
@@ -93,7 +101,7 @@ def link(samples: pd.DataFrame, percentages: pd.DataFrame, clinical: Clinical) -
     values = _wide(tubes, percentages, sheet_ids, missed, notes)
 
     table = _join(visits, values, _subjects_once(clinical.subjects, missed), notes)
-    table = derive(table, infusions, notes)
+    table = derive(table, infusions, notes, baseline or {})
     unmatched = missed.table()
     if clinical.unmatched is not None and len(clinical.unmatched):
         unmatched = pd.concat([clinical.unmatched[list(UNMATCHED_COLUMNS)], unmatched], ignore_index=True)

@@ -49,13 +49,18 @@ class Mismatches:
                         free.setdefault(visit, []).append(subject)
                 there = set(rows["subject_id"])
                 free.setdefault("", []).extend(subject for subject in roster if subject not in there)
+            spelt_alike = set(partners["subject_id"]) if partners is not None else set()
             for row in rows[unknown].itertuples():
                 subject, visit = _key(row)
-                near = nearest_spelling(subject, roster, [*free.get(visit, []), *free.get("", [])])
+                near = (
+                    None
+                    if subject in spelt_alike
+                    else nearest_spelling(subject, roster, [*free.get(visit, []), *free.get("", [])])
+                )
                 fallback = (
-                    "subject is not in the subjects table"
-                    if side != "samples"
-                    else "subject is in no clinical table"
+                    "subject is in no clinical table"
+                    if side == "samples" and subject not in spelt_alike
+                    else "subject is not in the subjects table"
                 )
                 reason = f"spelling? nearest is '{near}'" if near else fallback
                 self.add(side, subject, visit, str(getattr(row, "sample_id", "")), reason)

@@ -31,6 +31,8 @@ TEXTS = frozenset({"subject_id", "visit", "arm", "sex", "product"})
 HAQ_ANSWERS = frozenset({f"haq_{item}" for item in HAQ_ITEMS} | {f"haq_{index}" for index in range(1, 21)})
 HAQ_AIDS = frozenset(f"haq_aid_{category}" for category in HAQ_CATEGORIES)
 KNOWN = frozenset().union(*NUMBERS.values(), TEXTS, HAQ_ANSWERS, HAQ_AIDS, {"date", "randomised"})
+VISUAL_SCALES = ("patient_global", "evaluator_global", "pain")
+SCALE_UNITS = {"mm": 1.0, "cm": 10.0}  # what a unit of a visual analogue scale is in mm of 100
 CRP_UNITS = {"mg/l": 1.0, "mg/dl": 10.0}  # what a unit is in mg/L
 
 
@@ -156,6 +158,7 @@ def _frame(table: str, sheet: Sheet, notes: list[str]) -> pd.DataFrame:
     frame = pd.DataFrame(data)
     if table == "visits":
         _convert_crp(frame, sheet, notes)
+        _convert_scales(frame, sheet, notes)
         _check_ranges(frame, sheet)
     return frame
 
@@ -234,6 +237,33 @@ def _convert_crp(frame: pd.DataFrame, sheet: Sheet, notes: list[str]) -> None:
         frame["crp"] = frame["crp"] * factors
         frame["crp_unit"] = "mg/L"
         notes.append(f"{sheet.name}, column crp: values in mg/dL were converted to mg/L")
+
+
+def _convert_scales(frame: pd.DataFrame, sheet: Sheet, notes: list[str]) -> None:
+    """Globals and pain declared in cm of 10 become mm of 100; any other value keeps one unit a column.
+
+    Raises LinkError naming the row where a unit differs from the first one, or is no unit of a 100 mm scale.
+    """
+    for column in [name for name in frame.columns if name.endswith("_unit") and name != "crp_unit"]:
+        value = column.removesuffix("_unit")
+        units = [None if unit is None or unit != unit else str(unit).strip() for unit in frame[column].tolist()]
+        if value in VISUAL_SCALES:
+            for line, unit in enumerate(units):
+                if unit is not None and unit.casefold() not in SCALE_UNITS:
+                    raise LinkError(f"{sheet.place(line, column)}: found '{unit}', expected mm or cm")
+            factors = [1.0 if unit is None else SCALE_UNITS[unit.casefold()] for unit in units]
+            if value in frame.columns and any(factor != 1 for factor in factors):
+                frame[value] = frame[value] * factors
+                frame[column] = "mm"
+                notes.append(f"{sheet.name}, column {value}: values in cm were converted to mm")
+            continue
+        first = next((unit for unit in units if unit is not None), None)
+        for line, unit in enumerate(units):
+            if unit is not None and first is not None and unit.casefold() != first.casefold():
+                raise LinkError(
+                    f"{sheet.place(line, column)}: found '{unit}', expected '{first}' as above: "
+                    "one column holds one unit (crp and 100 mm scales are converted, others are not)"
+                )
 
 
 def _check_ranges(frame: pd.DataFrame, sheet: Sheet) -> None:

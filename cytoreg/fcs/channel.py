@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
-__all__ = ["Channel", "Problem", "label_pieces"]
+__all__ = ["Channel", "Problem", "carries", "label_pieces"]
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,22 @@ def label_pieces(label: str) -> tuple[str, ...]:
     ('hla', 'dr')
     """
     return tuple(piece.casefold() for piece in re.split(r"[^A-Za-z0-9α-ωΑ-Ω+]+", label) if piece)
+
+
+_OTHER_MARKER = frozenset({"ra", "ro", "rb", "b", "beta", "β"})  # CD45 RA is not CD45, CD8 beta is not CD8
+
+
+def carries(label: str, folded: Collection[str], *, partly: bool) -> bool:
+    """Whether a label is one of some folded names, or (partly) has one as pieces that stand together.
+
+    >>> carries("BV785 - CD3", {"cd3"}, partly=True), carries("CD45 RA", {"cd45"}, partly=True)
+    (True, False)
+    """
+    pieces = label_pieces(label)
+    if not partly:
+        return "".join(pieces) in folded
+    return any(
+        "".join(pieces[i:j]) in folded and (j == len(pieces) or pieces[j] not in _OTHER_MARKER)
+        for i in range(len(pieces))
+        for j in range(i + 1, min(len(pieces), i + 5) + 1)
+    )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytoreg.errors import FCSError, suggest
-from cytoreg.fcs.channel import Channel, Problem
+from cytoreg.fcs.channel import Channel, Problem, carries, label_pieces
 from cytoreg.fcs.data import ArraySource, Source
 from cytoreg.fcs.spillover import Spillover
 
@@ -74,17 +74,19 @@ class Sample:
         return values
 
     def index(self, name: str | int) -> int:
-        """The position of a channel, from 0: by $PnN, else by $PnS."""
+        """The position of a channel, from 0: by $PnN, by $PnS, or by the marker in a $PnS such as `BV785 - CD3`."""
         if isinstance(name, int | np.integer):
             if not 0 <= name < len(self.channels):
                 raise FCSError(f"{self.name}: there is no channel {name}; there are {len(self.channels)}, from 0")
             return int(name)
-        for key in (
-            lambda c: c.name,
-            lambda c: (c.name or "").casefold(),
-            lambda c: (c.marker or "").casefold(),
+        folded, pieces = name.casefold(), {"".join(label_pieces(name))}
+        for fits in (
+            lambda c: c.name == name,
+            lambda c: c.name.casefold() == folded,
+            lambda c: (c.marker or "").casefold() == folded,
+            lambda c: bool(c.marker) and carries(c.marker, pieces, partly=True),
         ):
-            found = [channel for channel in self.channels if key(channel) in (name, name.casefold())]
+            found = [channel for channel in self.channels if fits(channel)]
             if len(found) == 1:
                 return found[0].index
             if found:

@@ -61,7 +61,7 @@ class Template:
 
     def transform_for(self, axis: str, top: float, *, is_scatter_or_time: bool) -> Transform:
         """The display scale of an axis; scatter and time are linear unless the template says otherwise."""
-        said = self.transforms.get(axis)
+        said = next((value for key, value in self.transforms.items() if key.casefold() == axis.casefold()), None)
         if said is None:
             said = "linear" if is_scatter_or_time else self.transforms.get("default", {"logicle": {}})
         kind, params = (said, {}) if isinstance(said, str) else next(iter(said.items()))
@@ -154,6 +154,7 @@ def parse_template(document: YamlDocument) -> Template:
                 meaning=item.meaning,
             )
     _known_names(document, populations)
+    _known_axes(document, schema, populations)
     return Template(
         name=schema.name,
         populations=_in_order(document, populations),
@@ -204,6 +205,26 @@ def _known_names(document: YamlDocument, populations: Mapping[str, Population]) 
             if other not in populations:
                 where = document.where([*key, "gate"])
                 raise TemplateError(f"{where}: unknown population {other!r}; {suggest(other, populations)}")
+
+
+def _known_axes(document: YamlDocument, schema: _Template, populations: Mapping[str, Population]) -> None:
+    """A scale, picture or intensity of a marker that no gate looks at is a slip of the pen, and would change nothing."""
+    gated = {
+        axis for population in populations.values() for axis in (*population.gate.axes(), *population.requires)
+    }
+    known = gated | set(schema.markers) | {"FSC-A", "FSC-H", "FSC-W", "SSC-A", "SSC-H", "SSC-W", "Time"}
+    folded = {axis.casefold() for axis in known}
+    asked = [(["transforms", axis], axis) for axis in schema.transforms if axis != "default"]
+    asked += [(["intensities", str(i)], axis) for i, axis in enumerate(schema.intensities)]
+    asked += [
+        (["populations", name, "plot"], axis) for name, item in schema.populations.items() for axis in item.plot
+    ]
+    for path, axis in asked:
+        if axis.casefold() not in folded:
+            raise TemplateError(
+                f"{document.where(path)}: no gate of this template looks at {axis!r}, and markers does not name it; "
+                f"{suggest(axis, known, limit=30)}"
+            )
 
 
 def _in_order(document: YamlDocument, populations: Mapping[str, Population]) -> dict[str, Population]:

@@ -145,7 +145,7 @@ def _subjects(results: Results, flags: Flags) -> list[dict[str, str]]:
     table = results.linked.assign(_arm=results.arms, _when=results.when)
     samples = results.samples
     for subject in results.subjects:
-        own = table[table["subject_id"] == subject].sort_values("_when", kind="stable")
+        own = results.in_order(table[table["subject_id"] == subject])
         mine = samples[samples["subject_id"] == subject]
         doubts = sum(bool(flags.by_sample.get(sample)) for sample in mine["sample_id"])
         rows.append(

@@ -49,7 +49,7 @@ def patient_page(results: Results, subject: str, correlations: pd.DataFrame, fla
     flags: of all samples, `flags_of`.
     """
     table = results.linked.assign(_arm=results.arms, _when=results.when)
-    own = table[table["subject_id"] == subject].sort_values("_when", kind="stable")
+    own = results.in_order(table[table["subject_id"] == subject])
     infusions = _infusions(results, subject)
     days = [float(row["day"]) for row in infusions if row["day"] == row["day"]]
     return {

@@ -137,6 +137,12 @@ class Results:
         order = {visit: float(place) for place, visit in enumerate(self.visits)}
         return self.linked["visit"].map(order).astype(float)
 
+    def in_order(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows of `linked` in the order of their visits, those without a study day among them."""
+        order = {visit: float(place) for place, visit in enumerate(self.visits)}
+        ranked = rows.assign(_rank=rows["visit"].map(order).fillna(len(order)))
+        return ranked.sort_values("_rank", kind="stable").drop(columns="_rank")
+
     @cached_property
     def baseline(self) -> set[Any]:
         """The index labels of the rows that are a subject's baseline."""

@@ -83,7 +83,7 @@ def analyse(
     note.
     """
     read = read_plan(plan)
-    linked, notes = linked_table(tables)
+    linked, notes = linked_table(tables, read)
     rows: list[Estimate] = []
     for name, question in read.plan.analyses.items():
         rows += ANSWERS[question.type](question, Data(linked, read, name))
@@ -101,7 +101,9 @@ def analyse(
     )
 
 
-def linked_table(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def linked_table(
+    tables: Mapping[str, pd.DataFrame], read: ReadPlan | None = None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The linked table among the tables, or made of them; and the notes of the link."""
     notes: tuple[str, ...] = ()
     if "linked" in tables:
@@ -116,7 +118,8 @@ def linked_table(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, tupl
             raise AnalysisError("tables: samples and percentages belong together; one of them is missing")
         samples = tables.get("samples", pd.DataFrame(columns=["sample_id", "subject_id"]))
         percentages = tables.get("percentages", pd.DataFrame(columns=["sample_id", "percentage", "value"]))
-        joined = link(samples, percentages, clinical_from_frames(clinical))
+        rule = read.plan.baseline.model_dump() if read is not None else None
+        joined = link(samples, percentages, clinical_from_frames(clinical), baseline=rule)
         linked, notes = joined.table, joined.notes
         if len(joined.unmatched):
             notes = (*notes, f"{len(joined.unmatched)} rows of the tables found no partner")

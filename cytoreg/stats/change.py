@@ -128,8 +128,10 @@ def _wilcoxon(change: pd.Series, blank: Estimate) -> Estimate:
     if (change == 0).all():
         return replace(blank, estimate=0.0, note="no subject changed: no test")
     test = stats.wilcoxon(change.to_numpy())
+    reached = 100 * (1 - 2 * 0.5**n)
     return replace(
         blank,
+        note=f"{n} changes allow an interval of {reached:.3g} % only" if reached < 95 else blank.note,
         estimate=estimate,
         ci_low=low,
         ci_high=high,

@@ -85,8 +85,8 @@ def change_correlation(question: ChangeCorrelation, data: Data) -> list[Estimate
     """
     start, end = data.rows_at(question.from_, "from"), data.rows_at(question.to, "to")
     values = {
-        key: data.value(name, key, data.scale_of(name, question.scale))
-        for key, name in (("x", question.x), ("y", question.y))
+        key: data.value(name, key, data.scale_of(name, question.scale, other))
+        for key, name, other in (("x", question.x, question.y), ("y", question.y, question.x))
     }
     x, y = (change_between(values[key], start, end) for key in ("x", "y"))
     subjects = [subject for subject in x.index if subject in y.index]

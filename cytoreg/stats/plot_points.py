@@ -95,8 +95,10 @@ def _points(question: Question, data: Data) -> tuple[pd.DataFrame, str, str]:
             labels = (f"{question.value} at {question.from_}", f"{question.value} at {question.to}")
         else:
             x, y = (
-                change_between(data.value(name, key, data.scale_of(name, question.scale)), start, end)["change"]
-                for key, name in (("x", question.x), ("y", question.y))
+                change_between(data.value(name, key, data.scale_of(name, question.scale, other)), start, end)[
+                    "change"
+                ]
+                for key, name, other in (("x", question.x, question.y), ("y", question.y, question.x))
             )
             labels = (f"change of {question.x}", f"change of {question.y}")
         frame = pd.DataFrame({"x": x, "y": y}).dropna()

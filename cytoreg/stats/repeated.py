@@ -74,8 +74,8 @@ def repeated_correlation(question: RepeatedCorrelation, data: Data) -> list[Esti
     arm.
     """
     x, y = (
-        data.value(name, key, data.scale_of(name, question.scale))
-        for key, name in (("x", question.x), ("y", question.y))
+        data.value(name, key, data.scale_of(name, question.scale, other))
+        for key, name, other in (("x", question.x, question.y), ("y", question.y, question.x))
     )
     adjust = question.adjust
     if adjust is None:

@@ -141,7 +141,10 @@ def _p(row: Estimate) -> float:
 
 
 def _p_of(row: Estimate) -> str:
-    return p_text(_p(row)) + ("" if math.isnan(row.p_adjusted) else " after adjustment")
+    """The p-value; where the question has others beside it, before and after adjustment, the interval being before."""
+    if math.isnan(row.p_adjusted):
+        return p_text(row.p_value)
+    return f"{p_text(row.p_value)}, after adjustment for the family of questions {p_text(row.p_adjusted)}"
 
 
 def _clear(row: Estimate) -> bool:

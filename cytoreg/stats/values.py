@@ -84,9 +84,19 @@ class Data:
         inside = (percent > 0) & (percent < 100)
         return pd.Series(np.where(inside, np.log(percent / (100 - percent)), np.nan), index=percent.index)
 
-    def scale_of(self, name: str, scale: Scale) -> Scale:
-        """The declared scale for a percentage, linear for a clinical value."""
-        return scale if scale == "linear" or self.is_percentage(name) else "linear"
+    def scale_of(self, name: str, scale: Scale, other: str) -> Scale:
+        """The scale of one of two values: that of the plan for a percentage, linear for a clinical value beside one.
+
+        Where neither is a percentage `log` is of both, and `logit` an error.
+        """
+        if scale == "linear" or self.is_percentage(name):
+            return scale
+        if self.is_percentage(other):
+            return "linear"
+        if scale == "logit":
+            place = self.read.where(self.analysis, "scale")
+            raise AnalysisError(f"{place}: logit needs a percentage; neither '{name}' nor '{other}' is one")
+        return scale
 
     def arms(self) -> pd.Series:
         """Each row's arm as text, None where it has none (all None in a study without arms)."""

@@ -32,6 +32,7 @@ class Study:
 
     name: str
     folder: Path
+    file: Path
     samples: Path | None
     tubes: tuple[Tube, ...]
     templates: Mapping[str, Template]
@@ -45,14 +46,28 @@ class Study:
 
     def inputs(self) -> dict[str, Path]:
         """Every file that the numbers come from, by the name to show."""
-        files = [self.folder / FILE, self.samples, *self.clinical.values(), self.plan]
+        files = [self.file, self.samples, *self.clinical.values(), self.plan]
         files += [Path(c.compensation) for c in self.choices.values() if isinstance(c.compensation, Path)]
+        files += [
+            path for template in self.templates.values() for path in (self.matrix_of(template), _file_of(template))
+        ]
         files += [tube.path for tube in self.tubes]
         shown = {}
         for path in files:
             if path is not None:
                 shown[os.path.relpath(path, self.folder)] = path
         return shown
+
+    def matrix_of(self, template: Template) -> Path | None:
+        """The compensation matrix that a template names, where it names a file."""
+        said = template.compensation
+        return None if said in ("none", "from_file") else Path(said)
+
+
+def _file_of(template: Template) -> Path | None:
+    """The file of a template of the study's own; a shipped one goes by version and digest."""
+    path = Path(template.where)
+    return path if path.is_file() else None
 
 
 class _Study(StrictModel):
@@ -102,6 +117,7 @@ def load_study(path: str | os.PathLike[str] = ".") -> Study:
     return Study(
         name=schema.study,
         folder=folder,
+        file=file,
         samples=samples,
         tubes=tuple(tubes),
         templates=templates,

@@ -12,7 +12,7 @@ from cytoreg.study.definition import Study
 if TYPE_CHECKING:
     from cytoreg.clinical.linker import Linked
 
-__all__ = ["rehearse"]
+__all__ = ["baseline_of", "rehearse"]
 
 
 def rehearse(study: Study, clinical: Any, plan: Any) -> Linked:
@@ -36,9 +36,25 @@ def rehearse(study: Study, clinical: Any, plan: Any) -> Linked:
         if tube.tube == "full"
         for text in study.templates[tube.panel].report
     ]
-    linked = link(samples, pd.DataFrame(values, columns=["sample_id", "percentage", *numbers]), clinical)
+    linked = link(
+        samples,
+        pd.DataFrame(values, columns=["sample_id", "percentage", *numbers]),
+        clinical,
+        baseline=baseline_of(plan),
+    )
     if plan is not None:
         from cytoreg.stats import analyse
 
         analyse({"linked": linked.table}, plan)
     return linked
+
+
+def baseline_of(plan: Any) -> dict[str, Any] | None:
+    """The rule of a plan (a file, a mapping or one read already) by which a visit is a subject's baseline."""
+    if plan is None:
+        return None
+    from cytoreg.stats.plan import ReadPlan, read_plan
+
+    read = plan if isinstance(plan, ReadPlan) else read_plan(plan)
+    rule = read.plan.baseline
+    return {"last_on_or_before": rule.last_on_or_before, "otherwise": rule.otherwise}

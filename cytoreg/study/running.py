@@ -16,7 +16,7 @@ from cytoreg.batch.sheet import Tube
 from cytoreg.errors import StudyError
 from cytoreg.provenance import ENGINE_VERSION, digest_of, file_hash, versions
 from cytoreg.study.definition import Study, load_study
-from cytoreg.study.rehearsal import rehearse
+from cytoreg.study.rehearsal import baseline_of, rehearse
 from cytoreg.tables import SCHEMA_VERSION, TABLES, prepare_folder, read_json, read_table, safe_name, write_json
 from cytoreg.tables import write_tables as store_tables
 
@@ -205,7 +205,7 @@ def _digest(study: Study, tubes: Sequence[Tube], hashes: Mapping[str, str]) -> s
     parts = []
     for tube in sorted(tubes, key=lambda tube: tube.sample_id):
         choice = study.choices[tube.sample_id]
-        matrix = choice.compensation
+        matrix = choice.compensation or study.matrix_of(study.templates[tube.panel])
         shown = hashes.get(os.path.relpath(matrix, study.folder)) if isinstance(matrix, Path) else matrix
         row = {**asdict(tube), "path": hashes.get(os.path.relpath(tube.path, study.folder)), "row": 0}
         parts.append([row, choice.channels, choice.start, shown])
@@ -255,7 +255,7 @@ def _link_and_analyse(
         samples = pd.DataFrame(columns=["sample_id", "subject_id", "visit", "panel", "tube"])
     if percentages is None or percentages.empty:
         percentages = pd.DataFrame(columns=list(TABLES["percentages"]))
-    linked = link(samples, percentages, clinical)
+    linked = link(samples, percentages, clinical, baseline=baseline_of(plan))
     found = {"linked": linked.table, "unmatched": linked.unmatched}
     if clinical.infusions is not None:
         found["infusions"] = clinical.infusions

@@ -210,11 +210,11 @@ QUADRANT = "  parts:\n    parent: cells\n    gate: {quadrant: {on: [CD4, CD8], a
 
 def test_scales_are_those_of_the_template_with_the_top_of_the_channel() -> None:
     template = parsed(
-        changed("FSC-A: linear", "FSC-A: linear\n  CD45: {arcsinh: {cofactor: 5}}\n  X: {logicle: {T: 10}}")
+        changed("FSC-A: linear", "FSC-A: linear\n  CD8: {arcsinh: {cofactor: 5}}\n  CD25: {logicle: {T: 10}}")
     )
     assert template.transform_for("CD4", 1e6, is_scatter_or_time=False) == Logicle(T=1e6, W=1.0)
-    assert template.transform_for("X", 1e6, is_scatter_or_time=False) == Logicle(T=10)
-    assert template.transform_for("CD45", 1e6, is_scatter_or_time=False) == Arcsinh(5)
+    assert template.transform_for("CD25", 1e6, is_scatter_or_time=False) == Logicle(T=10)
+    assert template.transform_for("cd8", 1e6, is_scatter_or_time=False) == Arcsinh(5)
     assert template.transform_for("FSC-A", 1e6, is_scatter_or_time=True) == Linear()
     assert template.transform_for("SSC-A", 1e6, is_scatter_or_time=True) == Linear()
 

@@ -26,6 +26,7 @@ def test_omip021_shows_t_cells_that_are_cd4_or_cd8(real: Path, donor: str) -> No
 
 
 def test_macsquant_blood_shows_cd4_and_cd8_t_cells_without_fsc_height(real: Path) -> None:
+    """CD4 and CD8 part the T cells. CD45 and side scatter do not part the lymphocytes, so no percentage of them is held."""
     result = cytoreg.gate(real / "human_blood_macsquant" / "macsquant_cd45_cd3_cd4_cd8.fcs", "tbnk")
     assert "singlets" in result.skipped
     assert result.count("CD3+") > 4000

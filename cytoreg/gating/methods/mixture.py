@@ -65,12 +65,11 @@ def fit(view: View, params: Params) -> Fit:
     middle, scale = np.median(used, axis=0), used.std(axis=0)
     if (scale == 0).any():
         raise CannotFit("all values of an axis are equal")
-    weights, means, covariances, settled = _em(
-        np.ascontiguousarray(((used - middle) / scale).T), params.components, params.df
-    )
-    chosen = _choose(params, axes, weights, means)
-    center = means[chosen] * scale + middle
-    spread = covariances[chosen] * np.outer(scale, scale)
+    z = np.ascontiguousarray(((used - middle) / scale).T)
+    found = _em(z, params.components, params.df)
+    chosen = _choose(params, axes, found.weights, found.means)
+    center = found.means[chosen] * scale + middle
+    spread = found.covariances[chosen] * np.outer(scale, scale)
     distance = _distance(params.content, params.df, len(axes))
     gate: Gate
     if len(axes) == 1:
@@ -79,10 +78,10 @@ def fit(view: View, params: Params) -> Fit:
     else:
         gate = Ellipse(axes, tuple(map(float, center)), tuple(tuple(map(float, row)) for row in spread), distance)
     reasons = [*few(n, params.min_events)]
-    if not settled:
+    if not found.settled:
         reasons.append("the mixture did not settle")
-    if weights[chosen] < 2 * LEAST_WEIGHT:
-        reasons.append(f"the component holds only {weights[chosen]:.0%} of the events")
+    if found.weights[chosen] < 2 * LEAST_WEIGHT:
+        reasons.append(f"the component holds only {found.weights[chosen]:.0%} of the events")
     return Fit(gate, n, tuple(reasons))
 
 
@@ -103,8 +102,8 @@ def _distance(content: float, df: float, d: int) -> float:
     return float(stdtrit(df, 0.5 + content / 2))
 
 
-def _em(z: Array, k: int, df: float) -> tuple[Array, Array, Array, bool]:
-    """Weights (k,), means (k, d) and scale matrices (k, d, d) of a mixture of t in z, (d, n).
+def _em(z: Array, k: int, df: float) -> _Mixture:
+    """A mixture of k t distributions in z, (d, n).
 
     Every start is followed on a thinned set; the best is brought to rest on all events.
     """
@@ -112,8 +111,7 @@ def _em(z: Array, k: int, df: float) -> tuple[Array, Array, Array, bool]:
     best = max(
         (_em_from(thin, share, df, steps=100, rest=1e-4) for share in _starts(thin, k)), key=lambda em: em.fit
     )
-    final = _em_from(z, _shares(z, best, df)[0], df, steps=200, rest=1e-6)
-    return final.weights, final.means, final.covariances, final.settled
+    return _em_from(z, _shares(z, best, df)[0], df, steps=200, rest=1e-6)
 
 
 def _starts(z: Array, k: int) -> list[Array]:
@@ -133,6 +131,8 @@ def _starts(z: Array, k: int) -> list[Array]:
 
 @dataclass(frozen=True, eq=False)
 class _Mixture:
+    """weights (k,), means (k, d), scale matrices (k, d, d); fit: mean log likelihood; settled: EM came to rest."""
+
     fit: float
     weights: Array
     means: Array
