@@ -172,3 +172,19 @@ def test_a_window_names_a_visit_the_nearest_row_wins_and_the_earlier_on_a_tie() 
 def test_a_wrong_window_is_named(windows: dict, expected: str) -> None:
     with pytest.raises(LinkError, match=expected):
         clinical_from_frames({"visits": VISITS}, windows=windows)
+
+
+def test_a_global_in_cm_becomes_mm_and_a_column_of_two_units_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "visits.csv"
+    path.write_text(
+        "subject_id,visit,patient_global,patient_global_unit,tnf_alpha,tnf_alpha_unit\n"
+        "P1,baseline,7.5,cm,10,pg/mL\nP1,month1,40,mm,8,pg/mL\n",
+        encoding="utf-8",
+    )
+    clinical = read_clinical({"visits": path})
+    assert clinical.visits is not None
+    assert clinical.visits["patient_global"].tolist() == [75.0, 40.0]
+    assert any("converted to mm" in note for note in clinical.notes)
+    path.write_text(path.read_text(encoding="utf-8").replace("8,pg/mL", "0.008,ng/mL"), encoding="utf-8")
+    with pytest.raises(LinkError, match="row 3, column tnf_alpha_unit: found 'ng/mL', expected 'pg/mL'"):
+        read_clinical({"visits": path})

@@ -258,3 +258,10 @@ def test_a_template_by_name_by_file_or_not_at_all(tmp_path: Path) -> None:
     path.write_text("populations: 5", encoding="utf-8")
     with pytest.raises(TemplateError, match=r"mine\.yaml.*"):
         cytoreg.load_template(path)
+
+
+@pytest.mark.parametrize("line", ["  CD-44: linear", "  PerCP-A: linear"])
+def test_a_scale_of_a_marker_that_nothing_looks_at_is_a_slip(line: str) -> None:
+    """It would change no number, and the cut meant for it would lie on another scale."""
+    with pytest.raises(TemplateError, match="no gate of this template looks at"):
+        parsed(changed("FSC-A: linear", f"FSC-A: linear\n{line}"))

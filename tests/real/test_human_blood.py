@@ -50,3 +50,10 @@ def test_spectral_cord_blood_gates_by_marker_names_and_flags_the_missing_control
         result = cytoreg.gate(path, "treg_foxp3")
         tregs = result.percent("Tregs % of CD4+")
         assert math.isnan(tregs.value) or "no_control" in tregs.flags
+
+
+def test_a_marker_is_asked_for_as_it_is_gated(real: Path) -> None:
+    """$PnS is `BV785 - CD3` and the like."""
+    sample = cytoreg.read_fcs(real / "omip021_human" / "Donor1.fcs")
+    assert sample["CD3"].shape == (sample.n_events,)
+    assert (sample["CD3"] == sample["670/30Violet-A"]).all()

@@ -183,3 +183,44 @@ def test_clinical_tables_alone_are_analysed_without_a_single_tube(simulated: Pat
     done = run(tmp_path)
     assert done.tubes == 0
     assert table(done.folder, "associations")["estimate"].notna().any()
+
+
+def test_a_changed_matrix_that_a_template_names_is_gated_again(root: Path, tmp_path: Path) -> None:
+    """The template's text stays the same; its numbers do not."""
+    shutil.copy(root / "example_fcs" / "fcs" / "P001_baseline_treg.fcs", tmp_path / "tube.fcs")
+    (tmp_path / "samples.csv").write_text("file\ntube.fcs\n", encoding="utf-8")
+    (tmp_path / "study.yaml").write_text(
+        "cytoreg: 1\nsamples: samples.csv\ntemplate: mine.yaml\n", encoding="utf-8"
+    )
+    (tmp_path / "mine.yaml").write_text(
+        "cytoreg: 1\nname: mine\ncompensation: matrix.csv\npopulations:\n  CD25+: {gate: {range: {on: CD25, min: 2}}}\n",
+        encoding="utf-8",
+    )
+    counts = []
+    for spill in (0.0, 0.9):
+        matrix = f"PE-Cy7-A,APC-A\n1,{spill}\n{spill / 2},1\n"
+        (tmp_path / "matrix.csv").write_text(matrix, encoding="utf-8")
+        done = run(tmp_path, jobs=1)
+        assert (done.gated, done.kept) == (1, 0)
+        counts.append(int(table(done.folder, "populations")["count"].iloc[0]))
+    assert counts[0] != counts[1]
+    inputs = json.loads((done.folder / "provenance.json").read_text(encoding="utf-8"))["inputs"]
+    assert {"matrix.csv", "mine.yaml", "study.yaml", "samples.csv", "tube.fcs"} == set(inputs)
+
+
+def test_responses_are_measured_from_the_baseline_that_the_plan_declares(tmp_path: Path) -> None:
+    (tmp_path / "subjects.csv").write_text("subject_id,arm,randomised\nP1,A,2020-01-01\n", encoding="utf-8")
+    (tmp_path / "infusions.csv").write_text("subject_id,date,product\nP1,2020-01-20,cells\n", encoding="utf-8")
+    visits = (
+        "subject_id,visit,date,das28_crp\nP1,v0,2020-01-01,5.88\nP1,v1,2020-01-15,4.58\nP1,v2,2020-02-20,4.20\n"
+    )
+    (tmp_path / "visits.csv").write_text(visits, encoding="utf-8")
+    study = "cytoreg: 1\nclinical: {subjects: subjects.csv, visits: visits.csv, infusions: infusions.csv}\nplan: plan.yaml\n"
+    (tmp_path / "study.yaml").write_text(study, encoding="utf-8")
+    question = "analyses: {falls: {type: paired_change, value: das28_crp, from: baseline, to: v2}}\n"
+    found = []
+    for rule in ("last_on_or_before: randomised", "last_on_or_before: first_infusion"):
+        (tmp_path / "plan.yaml").write_text(f"cytoreg: 1\nbaseline: {{{rule}}}\n{question}", encoding="utf-8")
+        linked = table(run(tmp_path).folder, "linked").set_index("visit")
+        found.append(linked.loc["v2", "eular_response"])
+    assert found == ["moderate", "none"]  # improved by 1.68 from v0 and by 0.38 from v1, to 4.20
