@@ -25,10 +25,10 @@ TABLE = Path(__file__).parent / "results" / "coverage.csv"
 SUBJECTS, EVENTS = 24, 10_000
 
 
-def one_seed(seed: int) -> pd.DataFrame:
+def one_seed(seed: int, subjects: int = SUBJECTS, events: int = EVENTS) -> pd.DataFrame:
     """Planted values beside the estimates of one simulated study."""
     with tempfile.TemporaryDirectory() as folder:
-        simulate_study(Path(folder) / "study", subjects=SUBJECTS, events=EVENTS, seed=seed, tbnk=False)
+        simulate_study(Path(folder) / "study", subjects=subjects, events=events, seed=seed, tbnk=False)
         study = load_study(Path(folder) / "study")
         gated = gate_tubes(study.tubes, study.templates, study.choices, jobs=1)
         percentages = pd.DataFrame([row for rows in gated.tables.values() for row in rows.get("percentages", ())])
@@ -36,7 +36,7 @@ def one_seed(seed: int) -> pd.DataFrame:
         clinical = read_clinical(study.clinical, windows=study.windows)
         linked = link(samples, percentages, clinical).table
         results = analyse({"linked": linked}, study.plan).results
-    return beside(planted_values(events=EVENTS), results).assign(seed=seed)
+    return beside(planted_values(events=events), results).assign(seed=seed)
 
 
 def main() -> int:
