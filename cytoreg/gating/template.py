@@ -83,10 +83,6 @@ class Template:
             line.append(name)
         return line
 
-    def markers_of(self, name: str) -> tuple[str, ...]:
-        """Every axis that a population's gate looks at or may look at."""
-        return self.populations[name].gate.axes()
-
 
 class _Marker(StrictModel):
     aliases: list[str] = Field(default_factory=list)

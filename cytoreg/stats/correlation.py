@@ -133,7 +133,8 @@ def change_correlation(question: ChangeCorrelation, data: Data) -> list[Estimate
             np.hstack(indicator) if indicator else None,
             method=question.method,
         )
-        return _filled(blank, result, len(part))
+        n = len(part)
+        return filled(blank, result, subjects=n, pairs=n, counted=f"{n} subjects with both changes")
 
     everyone = pd.Series(True, index=frame.index)
     rows: list[Estimate] = []
@@ -182,14 +183,17 @@ def t_test_of(r: float, df: float) -> tuple[float, float]:
     return statistic, float(2 * stats.t.sf(abs(statistic), df))
 
 
-def _filled(blank: Estimate, result: Correlation, n: int) -> Estimate:
+def filled(blank: Estimate, result: Correlation, *, subjects: int, pairs: int, counted: str) -> Estimate:
+    """The row of a correlation, with the reason where there is none, or none that can be tested."""
     note = ""
     if math.isnan(result.r):
-        note = f"{n} subjects with both changes: too few, or a value that does not vary"
+        note = f"{counted}: too few, or a value that does not vary"
+    elif math.isnan(result.p_value):
+        note = f"{counted} lie on one line after adjustment: no interval and no p-value can be given"
     return replace(
         blank,
-        n_subjects=n,
-        n_observations=n,
+        n_subjects=subjects,
+        n_observations=pairs,
         estimate=result.r,
         df=result.df,
         statistic=result.statistic,

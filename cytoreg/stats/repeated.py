@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cytoreg.stats.correlation import NOTHING, Correlation, correlate, dummies, residuals, t_test_of
+from cytoreg.stats.correlation import NOTHING, Correlation, correlate, dummies, filled, residuals, t_test_of
 from cytoreg.stats.estimate import DESCRIPTIVE, Estimate, fisher_interval
 from cytoreg.stats.plan import RepeatedCorrelation
 from cytoreg.stats.values import Data
@@ -119,19 +119,5 @@ def _is_number(data: Data, name: str) -> bool:
 
 
 def _row(blank: Estimate, within: Within) -> Estimate:
-    result = within.correlation
-    note = ""
-    if math.isnan(result.r):
-        note = f"{within.n_pairs} pairs of {within.n_subjects} subjects: too few, or a value that does not vary"
-    return replace(
-        blank,
-        n_subjects=within.n_subjects,
-        n_observations=within.n_pairs,
-        estimate=result.r,
-        df=result.df,
-        statistic=result.statistic,
-        p_value=result.p_value,
-        ci_low=result.ci_low,
-        ci_high=result.ci_high,
-        note=note,
-    )
+    counted = f"{within.n_pairs} pairs of {within.n_subjects} subjects"
+    return filled(blank, within.correlation, subjects=within.n_subjects, pairs=within.n_pairs, counted=counted)

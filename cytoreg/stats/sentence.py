@@ -29,8 +29,8 @@ def sentence(question: Question, rows: Sequence[Estimate]) -> str:
     rows: the estimates of that one analysis. p is the adjusted one where the analysis is in a family.
     """
     answer = next((row for row in rows if row.primary), None)
-    if answer is None or (math.isnan(answer.estimate) and math.isnan(answer.p_value)):
-        reason = answer.note if answer is not None else "there is no result"
+    if answer is None or math.isnan(answer.p_value):
+        reason = (answer.note if answer is not None else "") or "there is no result that could be tested"
         return f"No answer: {reason}."
     return WRITERS[question.type](question, answer)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cytoreg.stats.analysis import Analysis
+    from cytoreg.stats.plan import ReadPlan
 
 __all__ = ["Run", "analyse", "results_folder", "run"]
 
@@ -83,7 +84,7 @@ def run(
             f"none of {len(study.tubes)} tubes could be gated (see {folder / 'failures.csv'}); first: {first}"
         )
     analysis, unmatched, notes = _link_and_analyse(study, folder, tables, clinical, plan)
-    write_json(folder / "provenance.json", _provenance(study, hashes, analysis, notes, command))
+    write_json(folder / "provenance.json", _provenance(study, hashes, plan, analysis, notes, command))
     from cytoreg import reports
 
     report = reports.build(folder)
@@ -109,6 +110,7 @@ def analyse(tables: Any, plan: Any = None, *, out: str | os.PathLike[str] | None
     `associations` tables and the report are written again.
     """
     from cytoreg.stats import analyse as answer
+    from cytoreg.stats.plan import read_plan
 
     if isinstance(tables, Mapping):
         if plan is None:
@@ -119,11 +121,13 @@ def analyse(tables: Any, plan: Any = None, *, out: str | os.PathLike[str] | None
     found = {name: table for name in SAMPLE_TABLES if (table := read_table(folder, name)) is not None}
     if study.tubes and "percentages" not in found:
         raise StudyError(f"{folder}: holds no tables yet; `cytoreg run {study.folder}` makes them")
-    chosen = plan if plan is not None else _plan(study)
+    chosen = read_plan(plan) if plan is not None else _plan(study)
     if chosen is None:
         raise StudyError(f"{study.folder / 'study.yaml'}: there is no plan to answer (key `plan`)")
     analysis, _, notes = _link_and_analyse(study, folder, found, _clinical(study), chosen)
-    write_json(folder / "provenance.json", _provenance(study, _hashes(study), analysis, notes, "analyse"))
+    write_json(
+        folder / "provenance.json", _provenance(study, _hashes(study), chosen, analysis, notes, "cytoreg analyse")
+    )
     from cytoreg import reports
 
     reports.build(folder)
@@ -141,7 +145,7 @@ def _clinical(study: Study) -> Any:
     return read_clinical(study.clinical, columns=study.columns or None, windows=study.windows or None)
 
 
-def _plan(study: Study) -> Any:
+def _plan(study: Study) -> ReadPlan | None:
     if study.plan is None:
         return None
     from cytoreg.stats.plan import read_plan
@@ -278,10 +282,13 @@ def _forget(folder: Path, names: Sequence[str]) -> None:
 
 
 def _provenance(
-    study: Study, hashes: Mapping[str, str], analysis: Analysis | None, notes: Sequence[str], command: str
+    study: Study,
+    hashes: Mapping[str, str],
+    plan: ReadPlan | None,
+    analysis: Analysis | None,
+    notes: Sequence[str],
+    command: str,
 ) -> dict[str, Any]:
-    from cytoreg.stats.plan import read_plan
-
     return {
         "schema_version": SCHEMA_VERSION,
         "study": study.name,
@@ -301,7 +308,7 @@ def _provenance(
             }
             for panel, template in study.templates.items()
         },
-        "plan": read_plan(study.plan).document.data if study.plan else None,
+        "plan": plan.document.data if plan is not None else None,
         "plan_hash": analysis.plan_hash if analysis else None,
         "sentences": dict(analysis.sentences) if analysis else {},
         "packages": versions(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -127,3 +129,10 @@ def test_other_columns_at_the_start_may_be_held_fixed() -> None:
     question = PLAN["analyses"]["q"] | {"adjust": ["baseline", "age", "sex"]}
     found = analyse({"linked": table}, {"analyses": {"q": question}}).results.iloc[0]
     assert found["df"] == 60 - 2 - 4
+
+
+def test_points_that_lie_on_one_line_give_a_correlation_and_no_test() -> None:
+    """Few points do so easily; an infinite t would be no evidence."""
+    found = partial_correlation([1, 2, 3, 4, 5.0], [2, 4, 6, 8, 10.0], method="spearman")
+    assert found.r == pytest.approx(1)
+    assert math.isnan(found.p_value) and math.isnan(found.ci_low)

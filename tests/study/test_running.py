@@ -224,3 +224,16 @@ def test_responses_are_measured_from_the_baseline_that_the_plan_declares(tmp_pat
         linked = table(run(tmp_path).folder, "linked").set_index("visit")
         found.append(linked.loc["v2", "eular_response"])
     assert found == ["moderate", "none"]  # improved by 1.68 from v0 and by 0.38 from v1, to 4.20
+
+
+def test_another_plan_is_the_one_that_provenance_and_report_show(simulated: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    shutil.copytree(simulated, study)
+    run(study, jobs=2)
+    question = "{type: paired_change, value: NK cells % of lymphocytes, from: baseline, to: month3}"
+    (tmp_path / "other.yaml").write_text(f"cytoreg: 1\nanalyses: {{only_this: {question}}}\n", encoding="utf-8")
+    analyse(study, tmp_path / "other.yaml")
+    provenance = json.loads((study / "results" / "provenance.json").read_text(encoding="utf-8"))
+    assert list(provenance["plan"]["analyses"]) == ["only_this"]
+    page = (study / "results" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "only_this" in page and "treg_vs_das28" not in page
