@@ -1,110 +1,220 @@
-"""Open an FCS file: HEADER and TEXT are parsed, DATA is left for when it is asked for."""
+"""Open an FCS file: HEADER and TEXT are parsed, the first events looked at, DATA is left for when it is asked for."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from cytoreg.errors import FCSError
 from cytoreg.fcs.channel import Problem
+from cytoreg.fcs.crc import crc_matches
 from cytoreg.fcs.data import FileSource
-from cytoreg.fcs.header import HEADER_BYTES, parse_header
-from cytoreg.fcs.layout import find_channels, find_layout
+from cytoreg.fcs.header import HEADER_BYTES, Header, parse_header
+from cytoreg.fcs.keywords import audit
+from cytoreg.fcs.layout import find_layout
+from cytoreg.fcs.parameters import find_channels
+from cytoreg.fcs.plausible import look
 from cytoreg.fcs.sample import Sample
 from cytoreg.fcs.spillover import find_spillover
-from cytoreg.fcs.text import number, parse_text
+from cytoreg.fcs.storage import Reader, Storage, open_storage
+from cytoreg.fcs.text import parse_text, whole_number
 
-__all__ = ["read_fcs"]
+__all__ = ["count_datasets", "read_fcs"]
 
-MAX_DATASETS = 10_000
+MOST_DATASETS = 10_000
+MOST_TEXT = 100_000_000  # bytes of a TEXT segment
 
 
 def read_fcs(path: str | os.PathLike[str], *, dataset: int = 0, strict: bool = False) -> Sample:
     """Open a data set of an FCS 2.0 to 3.2 file.
 
-    dataset: which one, from 0, where a file holds several ($NEXTDATA). strict: raise on any departure
-    from the standard instead of noting it in `sample.problems`.
+    path: a file, also gzipped; a zip archive or a member of one (`archive.zip/tube.fcs`); or a URL that
+    fsspec knows. dataset: which one, from 0, where a file holds several ($NEXTDATA). strict: raise on any
+    departure from the standard instead of noting it in `sample.problems`, and check the CRC.
     Raises FCSError where the file is not FCS, is truncated, or cannot be read beyond doubt.
     """
-    path = Path(path)
-    where = path.name
-    try:
-        with path.open("rb") as file:
-            stat = os.fstat(file.fileno())
-            sample = _open(file, path, stat, dataset, where)
-    except FileNotFoundError:
-        raise FCSError(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise FCSError(f"{path}: is a folder, not an FCS file") from None
-    except OSError as problem:
-        raise FCSError(f"{path}: cannot be read: {problem.strerror or problem}") from None
-    if strict and sample.problems:
-        raise FCSError(f"{where}: {sample.problems[0]}")
+    storage = open_storage(path)
+    with storage.opened() as reader:
+        found = _find(_File(storage, reader), dataset)
+        problems = list(found.problems)
+        channels, more = find_channels(found.text, found.header.version, storage.name)
+        problems += more + audit(found.text, found.header.version, len(channels))
+        layout, more = find_layout(found.text, found.header, channels, found.base, storage.reaches, storage.name)
+    source = FileSource(storage, layout, channels)
+    spillover, spilled = find_spillover(found.text, channels)
+    problems += more + look(source) + spilled
+    end = max(layout.begin + layout.n_bytes, found.base + found.end)
+    sample = Sample(
+        name=storage.name,
+        version=found.header.version,
+        n_events=layout.n_events,
+        channels=channels,
+        text=found.text,
+        analysis=found.analysis,
+        spillover=spillover,
+        problems=problems,
+        source=source,
+        crc=lambda: crc_matches(storage, found.base, end),
+    )
+    if strict and problems:
+        raise FCSError(f"{storage.name}: {problems[0]}")
+    if strict and sample.crc_matches() is False:
+        raise FCSError(f"{storage.name}: the CRC after the last segment is not that of the bytes before it")
     return sample
 
 
-def _open(file: BinaryIO, path: Path, stat: os.stat_result, dataset: int, where: str) -> Sample:
+def count_datasets(path: str | os.PathLike[str]) -> int:
+    """How many data sets a file holds. Raises FCSError where it is not FCS."""
+    storage = open_storage(path)
+    with storage.opened() as reader:
+        file, base = _File(storage, reader), 0
+        for n in range(1, MOST_DATASETS + 1):
+            step = file.following(base, _primary(file, base)[1])
+            if not step:
+                return n
+            base += step
+    raise FCSError(f"{storage.name}: more than {MOST_DATASETS} data sets")
+
+
+@dataclass(frozen=True)
+class _File:
+    """A storage that has been opened."""
+
+    storage: Storage
+    reader: Reader
+
+    @property
+    def name(self) -> str:
+        return self.storage.name
+
+    def read(self, begin: int, length: int) -> bytes:
+        """So many bytes, or as many as there are."""
+        buffer = bytearray(length)
+        return bytes(buffer[: self.reader.fill(begin, memoryview(buffer))])
+
+    def following(self, base: int, text: Mapping[str, str]) -> int:
+        """How far the next data set is from the one at `base`; 0 where there is none."""
+        step = whole_number(text, "$NEXTDATA") or 0
+        there = step > 0 and self.storage.reaches(base + step + HEADER_BYTES)
+        return step if there and self.read(base + step, 3) == b"FCS" else 0
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A data set before its values: end is where its last segment but DATA ends, from its beginning."""
+
+    base: int
+    header: Header
+    text: dict[str, str]
+    analysis: dict[str, str]
+    problems: list[Problem]
+    end: int
+
+
+def _find(file: _File, dataset: int) -> _Found:
+    """The keywords of a data set, found by going from one to the next."""
     base = 0
-    for step in range(MAX_DATASETS):
-        file.seek(base)
-        header = parse_header(file.read(HEADER_BYTES), where)
-        begin, end = header.text
-        if base + end >= stat.st_size:
-            raise FCSError(
-                f"{where}: the file is truncated: TEXT should end at byte {base + end} of {stat.st_size}"
-            )
-        text, problems = parse_text(_read(file, base + begin, end - begin + 1), where)
-        following = int(number(text, "$NEXTDATA", where, default=0) or 0)
+    for step in range(MOST_DATASETS):
+        header, text, problems = _primary(file, base)
+        following = file.following(base, text)
         if step == dataset:
             break
-        if following <= 0 or base + following >= stat.st_size:
-            raise FCSError(f"{where}: there is no data set {dataset}; the file holds {step + 1}, counted from 0")
+        if not following:
+            raise FCSError(
+                f"{file.name}: there is no data set {dataset}; the file holds {step + 1}, counted from 0"
+            )
         base += following
     else:
-        raise FCSError(f"{where}: more than {MAX_DATASETS} data sets")
-    if dataset == 0 and 0 < following < stat.st_size:
+        raise FCSError(f"{file.name}: more than {MOST_DATASETS} data sets")
+    if following and dataset == 0:
         problems.append(Problem("the file holds further data sets", "$NEXTDATA", "the first was read"))
-    problems += _supplement(file, text, base, begin, stat.st_size, where)
-    channels, found = find_channels(text, header.version, where)
-    problems += found
-    layout, found = find_layout(text, header, channels, base, stat.st_size, where)
-    problems += found
-    spillover, found = find_spillover(text, channels)
-    problems += found
-    return Sample(
-        name=path.name,
-        version=header.version,
-        n_events=layout.n_events,
-        channels=channels,
-        text=text,
-        spillover=spillover,
-        problems=problems,
-        source=FileSource(path, layout, channels, stat.st_size, stat.st_mtime_ns),
-    )
+    elif not following and (said := text.get("$NEXTDATA", "").strip(" 0")):
+        what = f"no data set begins at {said[:20]!r}, where it points"
+        problems.append(Problem(what, "$NEXTDATA", "the file was taken to end here"))
+    ends = [header.text[1]]
+    ends.append(_supplement(file, base, text, header, problems))
+    analysis, end = _analysis(file, base, text, header, problems)
+    return _Found(base, header, text, analysis, problems, max(*ends, end) + 1)
 
 
-def _supplement(
-    file: BinaryIO, text: dict[str, str], base: int, primary: int, size: int, where: str
-) -> list[Problem]:
-    """Add the keywords of the supplemental TEXT segment; those of the primary one stay (3.2.6)."""
-    begin = int(number(text, "$BEGINSTEXT", where, default=0) or 0)
-    end = int(number(text, "$ENDSTEXT", where, default=0) or 0)
-    if begin <= 0 or end <= begin or begin == primary:
-        return []
-    if base + end >= size:
-        return [
-            Problem("the supplemental TEXT segment lies outside the file", "$BEGINSTEXT", "it was left out", True)
-        ]
+def _primary(file: _File, base: int) -> tuple[Header, dict[str, str], list[Problem]]:
+    """HEADER and the primary TEXT of the data set that begins at `base`."""
+    header, problems = parse_header(file.read(base, HEADER_BYTES), file.name)
+    begin, end = header.text
+    if end - begin > MOST_TEXT or not file.storage.reaches(base + end + 1):
+        raise FCSError(f"{file.name}: the file is truncated: TEXT should end at byte {base + end}")
+    text, found = parse_text(file.read(base + begin, end - begin + 1), file.name)
+    return header, text, problems + found
+
+
+def _supplement(file: _File, base: int, text: dict[str, str], header: Header, problems: list[Problem]) -> int:
+    """Add the keywords of the supplemental TEXT segment, those of the primary one stay (3.2.6); its last byte."""
+    begin, end = _stated(text, "STEXT", problems)
+    if (begin, end) == (0, 0) or (begin, end) == header.text or begin == end + 1:
+        return 0
+    what = f"the supplemental TEXT segment, at {begin} to {end},"
+    if _within_data(begin, end, header, text):
+        problems.append(Problem(f"{what} lies within DATA", "$BEGINSTEXT", "it was left out"))
+        return 0
+    if not 0 < begin < end or end - begin > MOST_TEXT or not file.storage.reaches(base + end + 1):
+        problems.append(Problem(f"{what} lies outside the file", "$BEGINSTEXT", "it was left out", True))
+        return 0
     try:
-        more, problems = parse_text(_read(file, base + begin, end - begin + 1), where)
+        more, found = parse_text(_keywords_at(file, base + begin, end - begin + 1), file.name, "supplemental TEXT")
     except FCSError:
-        return [Problem("the supplemental TEXT segment holds no keywords", "$BEGINSTEXT", "it was left out", True)]
-    for key, value in more.items():
-        text.setdefault(key, value)
-    return problems
+        problems.append(Problem(f"{what} holds no keywords", "$BEGINSTEXT", "it was left out"))
+        return 0
+    problems += found
+    differing = [key for key, value in more.items() if text.setdefault(key, value) != value]
+    if differing:
+        problems.append(
+            Problem(
+                f"{differing[0][:40]} has another value there", "supplemental TEXT", "the primary one was used"
+            )
+        )
+    return end
 
 
-def _read(file: BinaryIO, begin: int, length: int) -> bytes:
-    file.seek(begin)
-    return file.read(length)
+def _analysis(
+    file: _File, base: int, text: Mapping[str, str], header: Header, problems: list[Problem]
+) -> tuple[dict[str, str], int]:
+    """The keywords of the ANALYSIS segment (3.4), and its last byte; no value of an event depends on them."""
+    begin, end = header.analysis
+    if not begin:
+        begin, end = _stated(text, "ANALYSIS", problems)
+    if (begin, end) == (0, 0) or begin == end + 1 or begin == end:
+        return {}, 0
+    what = f"the ANALYSIS segment, at {begin} to {end},"
+    if not 0 < begin < end or end - begin > MOST_TEXT or not file.storage.reaches(base + end + 1):
+        problems.append(Problem(f"{what} lies outside the file", "ANALYSIS", "it was left out"))
+        return {}, 0
+    try:
+        found, noted = parse_text(_keywords_at(file, base + begin, end - begin + 1), file.name, "ANALYSIS")
+    except FCSError:
+        problems.append(Problem(f"{what} holds no keywords", "ANALYSIS", "it was left out"))
+        return {}, 0
+    problems += [Problem(note.what, "ANALYSIS", note.assumed) for note in noted]
+    return found, end
+
+
+def _stated(text: Mapping[str, str], segment: str, problems: list[Problem]) -> tuple[int, int]:
+    """First and last byte of a segment as TEXT has them; 0 where it does not."""
+    keys = (f"$BEGIN{segment}", f"$END{segment}")
+    found = tuple(whole_number(text, key) for key in keys)
+    for key, value in zip(keys, found, strict=True):
+        if value is None and text.get(key, "").strip():
+            problems.append(Problem(f"{key} is {text[key][:20]!r}", "TEXT", "the segment was left out"))
+    return (0, 0) if None in found else (found[0] or 0, found[1] or 0)
+
+
+def _within_data(begin: int, end: int, header: Header, text: Mapping[str, str]) -> bool:
+    """Whether bytes lie where HEADER or TEXT says that DATA is."""
+    stated = (whole_number(text, "$BEGINDATA") or 0, whole_number(text, "$ENDDATA") or 0)
+    return any(first > 0 and begin <= last and end >= first for first, last in (header.data, stated))
+
+
+def _keywords_at(file: _File, begin: int, length: int) -> bytes:
+    """A segment of keywords, nothing where it begins with a letter, a digit or no character at all."""
+    raw = file.read(begin, length)
+    return raw if raw[:1].isascii() and not raw[:1].isalnum() and raw[:1] != b"\x00" else b""

@@ -1,0 +1,61 @@
+"""Which keywords the standard has, which it requires, and what to say of those that are amiss.
+
+FCS 2.0 (1990), 3.0 (1997), 3.1 (2010; sections 3.2.18 to 3.2.20) and 3.2 (2021).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from cytoreg.fcs.channel import Problem
+from cytoreg.fcs.text import number
+
+__all__ = ["audit"]
+
+_REQUIRED = ("$MODE", "$NEXTDATA")  # those that a number depends on are told where they are read
+_STANDARD = re.compile(
+    r"""\$(
+    ABRT | BEGIN(ANALYSIS|DATA|STEXT|DATETIME) | END(ANALYSIS|DATA|STEXT|DATETIME) | BTIM | BYTEORD | CARRIER(ID|TYPE)
+    | CELLS | COM | COMP | CSMODE | CSVBITS | CSV\d+FLAG | CYT | CYTSN | DATATYPE | DATE | DFC\d+TO\d+ | ETIM | EXP
+    | FIL | FLOWRATE | GATE | GATING | G\d+[EFNPRSTV] | INST | LAST_MODIFIED | LAST_MODIFIER | LOCATIONID | LOST
+    | MODE | NEXTDATA | OP | ORIGINALITY | PAR | PK\d+ | PKN\d+ | PLATEID | PLATENAME | PROJ | R\d+[IW] | SMNO
+    | SPILLOVER | SRC | SYS | TIMESTEP | TOT | TR | UNICODE | UNSTAINEDCENTERS | UNSTAINEDINFO | VOL | WELLID
+    | P\d+([BDEFGLNOPRSTV] | CALIBRATION | DATATYPE | ANALYTE | DET | FEATURE | TAG | TYPE)
+    )""",
+    re.VERBOSE,
+)
+_OF_A_CHANNEL = re.compile(r"\$P0*(\d+)[BNR]")
+SHOWN = 5
+
+
+def audit(text: Mapping[str, str], version: str, n_channels: int) -> list[Problem]:
+    """What a reader can note of the keywords before it looks at a value."""
+    problems = []
+    absent = [key for key in _REQUIRED if key not in text]
+    if version == "FCS3.2" and not text.get("$CYT"):
+        absent.append("$CYT")
+    absent += [f"$P{i}E" for i in range(1, n_channels + 1) if f"$P{i}E" not in text]
+    if absent:
+        problems.append(Problem(f"required keywords are absent: {_some(absent)}", "TEXT", "the usual was assumed"))
+    unknown = [key for key in text if key.startswith("$") and not _STANDARD.fullmatch(key)]
+    if unknown:
+        what = f"keywords with $ that the standard does not have: {_some(unknown)}"
+        problems.append(Problem(what, "TEXT", "they were kept and not used"))
+    beyond = [key for key in text if (found := _OF_A_CHANNEL.fullmatch(key)) and _beyond(found[1], n_channels)]
+    if beyond:
+        what = f"keywords of channels beyond $PAR, which is {n_channels}: {_some(beyond)}"
+        problems.append(Problem(what, "TEXT", "they were not used"))
+    if "$TIMESTEP" in text and (number(text, "$TIMESTEP", "") or 0) <= 0:
+        what = f"$TIMESTEP is {text['$TIMESTEP'][:20]!r}"
+        problems.append(Problem(what, "TEXT", "the time channel has no unit"))
+    return problems
+
+
+def _beyond(digits: str, n_channels: int) -> bool:
+    return len(digits) > 6 or int(digits) > n_channels
+
+
+def _some(keys: list[str]) -> str:
+    shown = ", ".join(key[:40] for key in keys[:SHOWN])
+    return shown + (f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else "")
