@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cytoreg.errors import FCSError
-from cytoreg.fcs.channel import Problem
+from cytoreg.fcs.channel import Problem, quoted
 
 __all__ = ["check_byte_order", "lowest_bit_first", "read_byte_order", "significance"]
 
@@ -25,7 +25,7 @@ def read_byte_order(text: Mapping[str, str], version: str, where: str, problems:
             what = f"$BYTEORD is {value}, of which {version} allows only 1,2,3,4 and 4,3,2,1"
             problems.append(Problem(what, "TEXT", "it was followed"))
         return order
-    raise FCSError(f"{where}: keyword $BYTEORD: expected an order such as 1,2,3,4, found {value[:40]!r}")
+    raise FCSError(f"{where}: keyword $BYTEORD: expected an order such as 1,2,3,4, found {quoted(value)}")
 
 
 def check_byte_order(order: Sequence[int], widths: Sequence[int], where: str) -> None:

@@ -9,8 +9,9 @@ with FFFF. A sum that agrees with any of these is right.
 from __future__ import annotations
 
 import binascii
+from collections.abc import Sequence
 
-from cytoreg.fcs.storage import Storage
+from cytoreg.fcs.storage import Reader, Storage
 
 __all__ = ["crc_matches"]
 
@@ -20,21 +21,34 @@ SEEDS = (0, 0xFFFF)
 TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def crc_matches(storage: Storage, base: int, end: int) -> bool | None:
-    """Whether the bytes from `base` to before `end` have the sum that follows them; None where none does."""
+def crc_matches(storage: Storage, base: int, ends: Sequence[int]) -> bool | None:
+    """Whether the bytes from `base` to the end of the last segment have the sum that follows them.
+
+    ends: where that may be, the likeliest first; files differ in what they count. None where no sum follows
+    the first, and no right one any other.
+    """
     with storage.opened() as reader:
-        word = bytearray(DIGITS)
-        if reader.fill(end, memoryview(word)) < DIGITS:
-            return None
-        digits = bytes(word).strip(b" ")
-        if not digits.isdigit() or int(digits) == 0:
-            return None
-        sums, turned = list(SEEDS), list(SEEDS)
-        buffer = memoryview(bytearray(STEP))
-        for begin in range(base, end, STEP):
-            part = buffer[: min(STEP, end - begin)]
-            reader.fill(begin, part)
-            sums = [binascii.crc_hqx(part, total) for total in sums]
-            lowest_first = bytes(part).translate(TURNED)
-            turned = [binascii.crc_hqx(lowest_first, total) for total in turned]
-    return int(digits) in (*sums, *(int(f"{total:016b}"[::-1], 2) for total in turned))
+        words = {end: _word(reader, end) for end in ends if end > base}
+        found = {end: word for end, word in words.items() if word}
+        right = any(word in _sums(reader, base, end) for end, word in found.items())
+    return True if right else False if ends[0] in found else None
+
+
+def _word(reader: Reader, end: int) -> int:
+    """The sum that is written at a place; 0 where none is."""
+    word = bytearray(DIGITS)
+    whole = reader.fill(end, memoryview(word)) == DIGITS
+    digits = bytes(word).strip(b" ")
+    return int(digits) if whole and digits.isdigit() else 0
+
+
+def _sums(reader: Reader, base: int, end: int) -> tuple[int, ...]:
+    sums, turned = list(SEEDS), list(SEEDS)
+    buffer = memoryview(bytearray(STEP))
+    for begin in range(base, end, STEP):
+        part = buffer[: min(STEP, end - begin)]
+        reader.fill(begin, part)
+        sums = [binascii.crc_hqx(part, total) for total in sums]
+        lowest_first = bytes(part).translate(TURNED)
+        turned = [binascii.crc_hqx(lowest_first, total) for total in turned]
+    return (*sums, *(int(f"{total:016b}"[::-1], 2) for total in turned))

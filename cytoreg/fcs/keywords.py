@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from cytoreg.fcs.channel import Problem
+from cytoreg.fcs.channel import Problem, quoted
 from cytoreg.fcs.text import number
 
 __all__ = ["audit"]
@@ -25,6 +25,7 @@ _STANDARD = re.compile(
     )""",
     re.VERBOSE,
 )
+_LIKE_A_KEYWORD = re.compile(r"\$[A-Z0-9_ ]{1,30}")
 _OF_A_CHANNEL = re.compile(r"\$P0*(\d+)[BNR]")
 SHOWN = 5
 
@@ -38,7 +39,7 @@ def audit(text: Mapping[str, str], version: str, n_channels: int) -> list[Proble
     absent += [f"$P{i}E" for i in range(1, n_channels + 1) if f"$P{i}E" not in text]
     if absent:
         problems.append(Problem(f"required keywords are absent: {_some(absent)}", "TEXT", "the usual was assumed"))
-    unknown = [key for key in text if key.startswith("$") and not _STANDARD.fullmatch(key)]
+    unknown = [key for key in text if _LIKE_A_KEYWORD.fullmatch(key) and not _STANDARD.fullmatch(key)]
     if unknown:
         what = f"keywords with $ that the standard does not have: {_some(unknown)}"
         problems.append(Problem(what, "TEXT", "they were kept and not used"))
@@ -47,7 +48,7 @@ def audit(text: Mapping[str, str], version: str, n_channels: int) -> list[Proble
         what = f"keywords of channels beyond $PAR, which is {n_channels}: {_some(beyond)}"
         problems.append(Problem(what, "TEXT", "they were not used"))
     if "$TIMESTEP" in text and (number(text, "$TIMESTEP", "") or 0) <= 0:
-        what = f"$TIMESTEP is {text['$TIMESTEP'][:20]!r}"
+        what = f"$TIMESTEP is {quoted(text['$TIMESTEP'])}"
         problems.append(Problem(what, "TEXT", "the time channel has no unit"))
     return problems
 

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from cytoreg.errors import FCSError
 from cytoreg.fcs.byte_order import check_byte_order, read_byte_order
-from cytoreg.fcs.channel import Channel, Problem
+from cytoreg.fcs.channel import Channel, Problem, quoted
 from cytoreg.fcs.header import Header
 from cytoreg.fcs.text import whole_number
 
@@ -153,7 +153,7 @@ def _total(text: Mapping[str, str], problems: list[Problem]) -> int | None:
     """$TOT, or None where it says nothing."""
     total = whole_number(text, "$TOT")
     if total is None or total < 0:
-        found = f"{text['$TOT'][:40]!r}" if "$TOT" in text else "absent"
+        found = quoted(text["$TOT"]) if "$TOT" in text else "absent"
         problems.append(Problem(f"$TOT is {found}", "TEXT", "events were counted by the size of DATA", True))
         return None
     return total

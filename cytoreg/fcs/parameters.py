@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from math import isfinite
 
 from cytoreg.errors import FCSError
-from cytoreg.fcs.channel import Channel, Problem
+from cytoreg.fcs.channel import Channel, Problem, quoted
 from cytoreg.fcs.text import number
 
 __all__ = ["TIME_NAMES", "find_channels"]
@@ -22,10 +22,10 @@ def find_channels(text: Mapping[str, str], version: str, where: str) -> tuple[tu
     problems: list[Problem] = []
     par = number(text, "$PAR", where, required=True)
     if par is None or par < 1 or par != int(par) or par > MOST_CHANNELS:
-        raise FCSError(f"{where}: keyword $PAR: expected a whole number of channels, found {text['$PAR'][:60]!r}")
+        raise FCSError(f"{where}: keyword $PAR: expected a whole number of channels, found {quoted(text['$PAR'])}")
     mode = text.get("$MODE", "L").strip().upper() or "L"
     if mode != "L":
-        raise FCSError(f"{where}: keyword $MODE is {mode[:20]!r}: only list mode (L) is read, histograms are not")
+        raise FCSError(f"{where}: keyword $MODE is {quoted(mode)}: only list mode (L) is read, histograms are not")
     kind = text.get("$DATATYPE", "").strip().upper()
     if not kind:
         kind = "I"
@@ -42,7 +42,7 @@ def find_channels(text: Mapping[str, str], version: str, where: str) -> tuple[tu
         its_kind = text[key].strip().upper() if key in own else kind
         if its_kind not in ("I", "F", "D"):
             raise FCSError(
-                f"{where}: $DATATYPE is {its_kind[:20]!r}: expected I, F or D (ASCII values are not read)"
+                f"{where}: $DATATYPE is {quoted(its_kind)}: expected I, F or D (ASCII values are not read)"
             )
         channels.append(_channel(text, i, its_kind, where, problems))
     twice = sorted(name for name, times in Counter(channel.name for channel in channels).items() if times > 1)
@@ -55,7 +55,7 @@ def _channel(text: Mapping[str, str], i: int, kind: str, where: str, problems: l
     key = f"$P{i}"
     if not any(f"{key}{letter}" in text for letter in "NBR"):
         raise FCSError(
-            f"{where}: keyword $PAR is {text['$PAR'].strip()[:20]}, but TEXT does not describe channel {i}"
+            f"{where}: keyword $PAR is {quoted(text['$PAR'].strip())}, but TEXT does not describe channel {i}"
         )
     name = text.get(f"{key}N", "").strip()
     if not name:
@@ -75,7 +75,7 @@ def _channel(text: Mapping[str, str], i: int, kind: str, where: str, problems: l
     decades, offset = _amplifier(text, key, kind, problems)
     gain = number(text, f"{key}G", where, default=1.0 if not text.get(f"{key}G", "").strip() else None)
     if gain is None or gain <= 0:
-        what = f"{key}G is {text.get(key + 'G', '')[:20]!r}"
+        what = f"{key}G is {quoted(text.get(key + 'G', ''))}"
         problems.append(Problem(what, "TEXT", "a gain of 1 was assumed", True))
         gain = 1.0
     if decades and gain != 1.0:
@@ -89,12 +89,12 @@ def _bits(text: Mapping[str, str], key: str, kind: str, where: str, problems: li
     bits = number(text, f"{key}B", where)
     if kind != "I":
         if bits != FLOAT_BITS[kind]:
-            what = f"{key}B is {text.get(key + 'B', 'absent')[:20]} for type {kind}"
+            what = f"{key}B is {quoted(text.get(key + 'B', ''))} for type {kind}"
             problems.append(Problem(what, "TEXT", f"{FLOAT_BITS[kind]} bits were assumed", True))
         return FLOAT_BITS[kind]
     if bits is None or bits != int(bits) or not 1 <= bits <= 64:
-        found = text.get(f"{key}B", "nothing")[:40]
-        raise FCSError(f"{where}: keyword {key}B: expected a number of bits from 1 to 64, found {found!r}")
+        found = text.get(f"{key}B", "nothing")
+        raise FCSError(f"{where}: keyword {key}B: expected a number of bits from 1 to 64, found {quoted(found)}")
     return int(bits)
 
 
@@ -109,14 +109,14 @@ def _amplifier(text: Mapping[str, str], key: str, kind: str, problems: list[Prob
     except ValueError:
         decades = offset = float("nan")
     if not (isfinite(decades) and isfinite(offset) and abs(decades) < 30 and abs(offset) < 1e9):
-        problems.append(Problem(f"{key}E is {value[:40]!r}", "TEXT", "a linear amplifier was assumed", True))
+        problems.append(Problem(f"{key}E is {quoted(value)}", "TEXT", "a linear amplifier was assumed", True))
         return 0.0, 0.0
     if decades == 0:
         if offset != 0:
-            problems.append(Problem(f"{key}E is {value[:40]!r}", "TEXT", "a linear amplifier was assumed"))
+            problems.append(Problem(f"{key}E is {quoted(value)}", "TEXT", "a linear amplifier was assumed"))
         return 0.0, 0.0
     if kind != "I" or decades < 0:
-        what = f"{key}E is {value[:40]!r} for values of type {kind}"
+        what = f"{key}E is {quoted(value)} for values of type {kind}"
         problems.append(Problem(what, "TEXT", "values are linear", True))
         return 0.0, 0.0
     if offset <= 0:

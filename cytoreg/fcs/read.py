@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cytoreg.errors import FCSError
-from cytoreg.fcs.channel import Problem
+from cytoreg.fcs.channel import Problem, named, quoted
+from cytoreg.fcs.crc import DIGITS as CRC_DIGITS
 from cytoreg.fcs.crc import crc_matches
 from cytoreg.fcs.data import FileSource
 from cytoreg.fcs.header import HEADER_BYTES, Header, parse_header
@@ -44,7 +45,14 @@ def read_fcs(path: str | os.PathLike[str], *, dataset: int = 0, strict: bool = F
     source = FileSource(storage, layout, channels)
     spillover, spilled = find_spillover(found.text, channels)
     problems += more + look(source) + spilled
-    end = max(layout.begin + layout.n_bytes, found.base + found.end)
+
+    def check_sum() -> bool | None:
+        base = found.base
+        last = max(layout.begin + layout.n_bytes, base + found.end)
+        after = base + found.following if found.following else storage.end()
+        stated = base + max(found.header.data[1], whole_number(found.text, "$ENDDATA") or 0) + 1
+        return crc_matches(storage, base, (last, stated, after - CRC_DIGITS))
+
     sample = Sample(
         name=storage.name,
         version=found.header.version,
@@ -55,7 +63,7 @@ def read_fcs(path: str | os.PathLike[str], *, dataset: int = 0, strict: bool = F
         spillover=spillover,
         problems=problems,
         source=source,
-        crc=lambda: crc_matches(storage, found.base, end),
+        crc=check_sum,
     )
     if strict and problems:
         raise FCSError(f"{storage.name}: {problems[0]}")
@@ -102,7 +110,7 @@ class _File:
 
 @dataclass(frozen=True)
 class _Found:
-    """A data set before its values: end is where its last segment but DATA ends, from its beginning."""
+    """A data set before its values: where its last segment but DATA ends and the next set begins, from its beginning."""
 
     base: int
     header: Header
@@ -110,6 +118,7 @@ class _Found:
     analysis: dict[str, str]
     problems: list[Problem]
     end: int
+    following: int
 
 
 def _find(file: _File, dataset: int) -> _Found:
@@ -130,12 +139,12 @@ def _find(file: _File, dataset: int) -> _Found:
     if following and dataset == 0:
         problems.append(Problem("the file holds further data sets", "$NEXTDATA", "the first was read"))
     elif not following and (said := text.get("$NEXTDATA", "").strip(" 0")):
-        what = f"no data set begins at {said[:20]!r}, where it points"
+        what = f"no data set begins at {quoted(said)}, where it points"
         problems.append(Problem(what, "$NEXTDATA", "the file was taken to end here"))
     ends = [header.text[1]]
     ends.append(_supplement(file, base, text, header, problems))
     analysis, end = _analysis(file, base, text, header, problems)
-    return _Found(base, header, text, analysis, problems, max(*ends, end) + 1)
+    return _Found(base, header, text, analysis, problems, max(*ends, end) + 1, following)
 
 
 def _primary(file: _File, base: int) -> tuple[Header, dict[str, str], list[Problem]]:
@@ -168,11 +177,8 @@ def _supplement(file: _File, base: int, text: dict[str, str], header: Header, pr
     problems += found
     differing = [key for key, value in more.items() if text.setdefault(key, value) != value]
     if differing:
-        problems.append(
-            Problem(
-                f"{differing[0][:40]} has another value there", "supplemental TEXT", "the primary one was used"
-            )
-        )
+        what = f"{named(differing[0])} has another value there"
+        problems.append(Problem(what, "supplemental TEXT", "the primary one was used"))
     return end
 
 
@@ -204,7 +210,7 @@ def _stated(text: Mapping[str, str], segment: str, problems: list[Problem]) -> t
     found = tuple(whole_number(text, key) for key in keys)
     for key, value in zip(keys, found, strict=True):
         if value is None and text.get(key, "").strip():
-            problems.append(Problem(f"{key} is {text[key][:20]!r}", "TEXT", "the segment was left out"))
+            problems.append(Problem(f"{key} is {quoted(text[key])}", "TEXT", "the segment was left out"))
     return (0, 0) if None in found else (found[0] or 0, found[1] or 0)
 
 

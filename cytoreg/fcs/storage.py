@@ -51,6 +51,10 @@ class Storage(Protocol):
         """Whether there are at least `end` bytes."""
         ...
 
+    def end(self) -> int:
+        """How many bytes there are."""
+        ...
+
     def opened(self) -> Any:
         """A context manager that gives a Reader. Raises FCSError where the bytes have changed meanwhile."""
         ...
@@ -74,6 +78,10 @@ class LocalFile:
     def reaches(self, end: int) -> bool:
         """Whether the file has at least `end` bytes."""
         return end <= self.size
+
+    def end(self) -> int:
+        """The size of the file."""
+        return self.size
 
     @contextmanager
     def opened(self) -> Iterator[Reader]:
@@ -138,6 +146,13 @@ class Spooled:
         with self._lock:
             self._copy_until(end)
             return end <= self._there
+
+    def end(self) -> int:
+        """How many bytes there are, all of which are copied."""
+        with self._lock:
+            while self.reaches(self._there + STEP):
+                pass
+            return self._there
 
     @contextmanager
     def opened(self) -> Iterator[Reader]:

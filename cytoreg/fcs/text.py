@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping
 
 from cytoreg.errors import FCSError
-from cytoreg.fcs.channel import Problem
+from cytoreg.fcs.channel import Problem, named, quoted
 from cytoreg.fcs.characters import decode_text
 
 __all__ = ["number", "parse_text", "whole_number"]
 
 MOST_FIELDS = 200_000  # a panel of 200 detectors has some 4,000; more is DATA taken for TEXT
-_ESCAPE = "\ue000"  # stands for a doubled delimiter while a segment is split
+_ESCAPES = tuple(map(chr, range(0xE000, 0xF900)))  # one that TEXT does not hold stands for a doubled delimiter
 
 
 def parse_text(raw: bytes, where: str, segment: str = "TEXT") -> tuple[dict[str, str], list[Problem]]:
@@ -32,10 +32,11 @@ def parse_text(raw: bytes, where: str, segment: str = "TEXT") -> tuple[dict[str,
         raise FCSError(f"{where}: {segment} has more than {MOST_FIELDS} fields: it does not hold keywords")
     if not delimiter.isascii() or delimiter.isalnum():
         problems.append(Problem(f"the delimiter is {delimiter!r}", segment, "it was used", affects_numbers=True))
-    doubled = _fields(body.replace(delimiter * 2, _ESCAPE).split(delimiter), delimiter)
+    escape = next((character for character in _ESCAPES if character not in body), _ESCAPES[0])
+    doubled = _fields(body.replace(delimiter * 2, escape).split(delimiter), delimiter, escape)
     chosen = doubled
     if delimiter * 2 in body:
-        plain = _fields(body.split(delimiter), delimiter)
+        plain = _fields(body.split(delimiter), delimiter, escape)
         if _sense(plain, delimiter) > _sense(doubled, delimiter):
             chosen = plain
             problems.append(
@@ -46,7 +47,7 @@ def parse_text(raw: bytes, where: str, segment: str = "TEXT") -> tuple[dict[str,
             Problem("the last value is not followed by a delimiter", segment, "it was read to the end")
         )
     if len(chosen) % 2:
-        what = f"the last keyword, {chosen[-1][:40]!r}, has no value"
+        what = "the last keyword has no value"  # not named: a value may have slipped into its place
         problems.append(Problem(what, segment, "it was left out", affects_numbers=True))
     return _pairs(chosen, segment, problems), problems
 
@@ -66,7 +67,7 @@ def number(
     if math.isfinite(found):
         return found
     if required:
-        what = f"found {value[:60]!r}" if key in text else "it is absent"
+        what = f"found {quoted(value)}" if key in text else "it is absent"
         raise FCSError(f"{where}: keyword {key}: expected a number, {what}")
     return default
 
@@ -83,12 +84,12 @@ def whole_number(text: Mapping[str, str], key: str) -> int | None:
     return int(found) if found is not None and found == int(found) and abs(found) < 2**63 else None
 
 
-def _fields(parts: list[str], delimiter: str) -> list[str]:
+def _fields(parts: list[str], delimiter: str, escape: str) -> list[str]:
     """Names and values in turn; what padding there is after the last delimiter is left out."""
-    parts[-1] = parts[-1].removesuffix(_ESCAPE)  # a segment that ends with two delimiters: nothing follows them
+    parts[-1] = parts[-1].removesuffix(escape)  # a segment that ends with two delimiters: nothing follows them
     if not parts[-1].strip(" \x00\r\n\t"):
         parts.pop()
-    return [part.replace(_ESCAPE, delimiter) for part in parts]
+    return [part.replace(escape, delimiter) for part in parts]
 
 
 def _pairs(fields: list[str], segment: str, problems: list[Problem]) -> dict[str, str]:
@@ -97,9 +98,8 @@ def _pairs(fields: list[str], segment: str, problems: list[Problem]) -> dict[str
     for key, value in zip(fields[0::2], fields[1::2], strict=False):
         name, said = key.strip().upper(), value.strip(" \x00")
         if name and pairs.setdefault(name, said) != said:
-            problems.append(
-                Problem(f"keyword {name[:40]!r} stands twice", segment, "the first was used", name.startswith("$"))
-            )
+            what = f"{named(name)} stands twice"
+            problems.append(Problem(what, segment, "the first was used", name.startswith("$")))
     return pairs
 
 

@@ -31,7 +31,7 @@ def export_population(result: Result, population: str, path: Path) -> int:
             [channel.marker for channel in sample.channels],
             ranges=[channel.top for channel in sample.channels],
             spillover=sample.spillover,
-            double=events.dtype == np.float64,
+            kind="D" if events.dtype == np.float64 else "F",
         )
     elif path.suffix.lower() == ".csv":
         try:
