@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bytes_of import fcs_bytes, floats, with_offsets, written
+from bytes_of import fcs_bytes, floats, integers, packed, with_offsets, written
 from said_of import conforming, one_line
 
 from cytoreg import read_fcs
@@ -109,6 +109,14 @@ def test_the_crc_follows_data_that_is_longer_than_its_events(tmp_path: Path) -> 
     content = fcs_bytes(ROWS, floats("A", "B"), header_data=(0, 12), text_data=(0, 12)) + b"123456789012"
     sample = read_fcs(written(tmp_path, content + f"{crc_of(content):08d}".encode()))
     assert sample.to_numpy().tolist() == ROWS
+    assert sample.crc_matches() is True
+
+
+def test_the_crc_follows_packed_values_that_end_within_a_byte(tmp_path: Path) -> None:
+    rows = [[1023], [1], [512]]
+    parameters = integers("X", bits=10)
+    content = fcs_bytes(rows, parameters, kind="I", version="FCS3.0", data=packed(rows, [10]))
+    sample = conforming(written(tmp_path, content + f"{crc_of(content):08d}".encode()))
     assert sample.crc_matches() is True
 
 

@@ -98,6 +98,15 @@ def test_packed_events_that_begin_within_a_byte_are_found(tmp_path: Path, byteor
     )
 
 
+@pytest.mark.parametrize("byteord", ORDERS)
+def test_packed_data_that_lacks_its_last_byte_is_truncated(tmp_path: Path, byteord: str) -> None:
+    """11 values of 10 bits are 14 bytes, the last with 2 bits unused: without it there are 10 values and a part."""
+    rows = of_widths([10])
+    content = of_bits([10], rows, packed(rows, [10], byteord), byteord=byteord)
+    assert "truncated" in one_line(written(tmp_path, content[:-1]))
+    assert read_fcs(written(tmp_path, content)).columns([0], raw=True)[0].tolist() == [row[0] for row in rows]
+
+
 def whole_bytes(values: list[int], widths: list[int], byteord: str) -> bytes:
     order = "little" if byteord == LITTLE else "big"
     return b"".join(
