@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from cytoreg.errors import FCSError
 from cytoreg.fcs.channel import Problem, quoted
@@ -28,7 +29,7 @@ def read_byte_order(text: Mapping[str, str], version: str, where: str, problems:
     raise FCSError(f"{where}: keyword $BYTEORD: expected an order such as 1,2,3,4, found {quoted(value)}")
 
 
-def check_byte_order(order: Sequence[int], widths: Sequence[int], where: str) -> None:
+def check_byte_order(order: tuple[int, ...], widths: Sequence[int], where: str) -> None:
     """Raises FCSError where an order says nothing of values of these widths, in bits."""
     try:
         if any(width % 8 for width in widths):
@@ -39,7 +40,8 @@ def check_byte_order(order: Sequence[int], widths: Sequence[int], where: str) ->
         raise FCSError(f"{where}: keyword $BYTEORD: {problem}") from None
 
 
-def significance(order: Sequence[int], width: int) -> tuple[int, ...]:
+@cache
+def significance(order: tuple[int, ...], width: int) -> tuple[int, ...]:
     """The place, from 0 for the least significant, of each of `width` bytes of a value under $BYTEORD.
 
     A mixed order such as 3,4,1,2 is that of words of two bytes: within a word and of the words.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Thread
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,9 +21,9 @@ from cytoreg.fcs.storage import Reader, Storage
 
 __all__ = ["ArraySource", "FileSource", "Source"]
 
-BLOCK_BYTES, IN_PLACE_BYTES = 1 << 20, 1 << 22  # to decode from; to read to where the values stay
+BLOCK_BYTES, IN_PLACE_BYTES = 1 << 21, 1 << 22  # to decode from; to read to where the values stay
 BITS_BLOCK_BYTES = 1 << 17  # each bit becomes a byte while it is taken apart
-THREADS, WORTH_THREADS = 2, 1 << 23  # more threads than two only wait for memory; below 8 MB one is as quick
+WORTH_THREADS = 1 << 23  # more threads than two only wait for memory; below 8 MB one is as quick
 Array = npt.NDArray[Any]
 
 
@@ -98,7 +98,9 @@ class FileSource:
             place = events[start : start + len(block)]
             if stored is not None and plain:
                 values = block.view(stored)
-                place[:] = values if masks is None else values & masks
+                if masks is not None:
+                    np.bitwise_and(values, masks, out=values)
+                place[:] = values
                 return
             for index in indices:
                 values = self.decoder.values(block, index)
@@ -107,11 +109,10 @@ class FileSource:
         self._each_block(take)
         return events
 
-    def first_rows(self, n: int) -> Array:
+    def first_rows(self, reader: Reader, n: int) -> Array:
         """The first n rows, as Decoder.rows gives them."""
         buffer = np.zeros(-(-n * self.layout.row_bits // 8), dtype=np.uint8)
-        with self.storage.opened() as reader:
-            self._fill(reader, self.layout.begin, memoryview(buffer.data))
+        self._fill(reader, self.layout.begin, memoryview(buffer.data))
         return self.decoder.rows(buffer, n)
 
     def blocks(self) -> Iterator[bytes]:
@@ -167,15 +168,12 @@ class FileSource:
         self._on_threads(read)
 
     def _on_threads(self, read: Callable[[Reader], None]) -> None:
-        """Run `read`, which takes the next block until none is left, on as many threads as are worth it."""
-        n = min(THREADS, os.cpu_count() or 1) if self.layout.n_bytes >= WORTH_THREADS else 1
+        """Run `read`, which takes the next block until none is left, on two threads where that is worth it."""
         with self.storage.opened() as reader:
-            if n == 1:
+            if self.layout.n_bytes < WORTH_THREADS or (os.cpu_count() or 1) < 2:
                 read(reader)
                 return
-            with ThreadPoolExecutor(n) as threads:
-                for done in [threads.submit(read, reader) for _ in range(n)]:
-                    done.result()
+            _on_two(lambda: read(reader))
 
     def _rows_per_block(self) -> int:
         """As many as fill a block; of rows that do not fill bytes, eight at a time do."""
@@ -186,3 +184,23 @@ class FileSource:
     def _fill(self, reader: Reader, begin: int, buffer: memoryview) -> None:
         if reader.fill(begin, buffer) < len(buffer):
             raise FCSError(f"{self.storage.name}: the file was cut short while it was read")
+
+
+def _on_two(work: Callable[[], None]) -> None:
+    """Run `work` here and on one more thread (a pool takes milliseconds to start); raises what either raised."""
+    problems: list[BaseException] = []
+
+    def other() -> None:
+        try:
+            work()
+        except BaseException as problem:
+            problems.append(problem)
+
+    thread = Thread(target=other)
+    thread.start()
+    try:
+        work()
+    finally:
+        thread.join()
+    if problems:
+        raise problems[0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from cytoreg.fcs.channel import Problem, quoted
 from cytoreg.fcs.text import number
@@ -39,11 +40,12 @@ def audit(text: Mapping[str, str], version: str, n_channels: int) -> list[Proble
     absent += [f"$P{i}E" for i in range(1, n_channels + 1) if f"$P{i}E" not in text]
     if absent:
         problems.append(Problem(f"required keywords are absent: {_some(absent)}", "TEXT", "the usual was assumed"))
-    unknown = [key for key in text if _LIKE_A_KEYWORD.fullmatch(key) and not _STANDARD.fullmatch(key)]
+    unknown = [key for key in text if key.startswith("$") and _is_unknown(key)]
     if unknown:
         what = f"keywords with $ that the standard does not have: {_some(unknown)}"
         problems.append(Problem(what, "TEXT", "they were kept and not used"))
-    beyond = [key for key in text if (found := _OF_A_CHANNEL.fullmatch(key)) and _beyond(found[1], n_channels)]
+    numbers = ((key, _number_of(key)) for key in text if key.startswith("$P"))
+    beyond = [key for key, number in numbers if number > n_channels]
     if beyond:
         what = f"keywords of channels beyond $PAR, which is {n_channels}: {_some(beyond)}"
         problems.append(Problem(what, "TEXT", "they were not used"))
@@ -53,8 +55,16 @@ def audit(text: Mapping[str, str], version: str, n_channels: int) -> list[Proble
     return problems
 
 
-def _beyond(digits: str, n_channels: int) -> bool:
-    return len(digits) > 6 or int(digits) > n_channels
+@lru_cache(maxsize=8192)  # the files of a batch have the same keywords
+def _is_unknown(key: str) -> bool:
+    return bool(_LIKE_A_KEYWORD.fullmatch(key)) and not _STANDARD.fullmatch(key)
+
+
+@lru_cache(maxsize=8192)
+def _number_of(key: str) -> int:
+    """Of which channel a keyword says how it is stored; 0 where it says that of none."""
+    found = _OF_A_CHANNEL.fullmatch(key)
+    return int(found[1][:9]) if found else 0
 
 
 def _some(keys: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
 from cytoreg.errors import FCSError
@@ -36,7 +37,7 @@ class Layout:
     byte_order: tuple[int, ...]
     masks: tuple[int, ...]
 
-    @property
+    @cached_property
     def whole_bytes(self) -> bool:
         """Whether each value fills bytes of its own."""
         return not any(bits % 8 for bits in (self.row_bits, *self.offsets, *self.widths))

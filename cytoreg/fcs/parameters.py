@@ -101,6 +101,8 @@ def _bits(text: Mapping[str, str], key: str, kind: str, where: str, problems: li
 def _amplifier(text: Mapping[str, str], key: str, kind: str, problems: list[Problem]) -> tuple[float, float]:
     """Decades and offset of $PnE; 0, 0 on a linear amplifier."""
     value = text.get(f"{key}E", "0,0").strip()
+    if value == "0,0":
+        return 0.0, 0.0
     if not value:
         problems.append(Problem(f"{key}E is blank", "TEXT", "a linear amplifier was assumed"))
         return 0.0, 0.0

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from cytoreg.fcs.channel import Problem
 from cytoreg.fcs.data import FileSource
+from cytoreg.fcs.storage import Reader
 
 __all__ = ["look"]
 
@@ -23,12 +24,12 @@ TOO_MANY, FEW = 0.5, 0.05
 ENOUGH = 20  # values to say anything
 
 
-def look(source: FileSource) -> list[Problem]:
+def look(source: FileSource, reader: Reader) -> list[Problem]:
     """What the first events make doubtful. Raises FCSError where they cannot be read."""
     n = min(source.layout.n_events, max(8, 8 * LOOKED_AT // source.layout.row_bits))
     if n == 0:
         return []
-    rows = source.first_rows(n)
+    rows = source.first_rows(reader, n)
     decoder = source.decoder
     stored = decoder.uniform
     if stored is not None and stored.kind == "f":

@@ -42,9 +42,9 @@ def read_fcs(path: str | os.PathLike[str], *, dataset: int = 0, strict: bool = F
         channels, more = find_channels(found.text, found.header.version, storage.name)
         problems += more + audit(found.text, found.header.version, len(channels))
         layout, more = find_layout(found.text, found.header, channels, found.base, storage.reaches, storage.name)
-    source = FileSource(storage, layout, channels)
-    spillover, spilled = find_spillover(found.text, channels)
-    problems += more + look(source) + spilled
+        source = FileSource(storage, layout, channels)
+        spillover, spilled = find_spillover(found.text, channels)
+        problems += more + look(source, reader) + spilled
 
     def check_sum() -> bool | None:
         base = found.base

@@ -8,6 +8,7 @@ into memory: a file cut short under a map kills the process, a short read does n
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 import threading
 import zipfile
@@ -68,12 +69,6 @@ class LocalFile:
     name: str
     size: int
     modified_ns: int
-
-    @classmethod
-    def at(cls, path: Path) -> LocalFile:
-        """Raises OSError where there is none."""
-        stat = path.stat()
-        return cls(path, path.name, stat.st_size, stat.st_mtime_ns)
 
     def reaches(self, end: int) -> bool:
         """Whether the file has at least `end` bytes."""
@@ -206,12 +201,12 @@ def open_storage(path: str | os.PathLike[str]) -> Storage:
         return _remote(text)
     place = Path(text)
     try:
-        local = LocalFile.at(place)
-        if place.is_dir():
+        found = place.stat()
+        if stat.S_ISDIR(found.st_mode):
             raise FCSError(f"{place}: is a folder, not an FCS file")
-        if not place.is_file():
+        if not stat.S_ISREG(found.st_mode):
             raise FCSError(f"{place}: is not a regular file")
-        with place.open("rb") as file:
+        with place.open("rb", buffering=0) as file:
             magic = file.read(4)
     except OSError as problem:
         archive = _archive_above(place)
@@ -223,10 +218,10 @@ def open_storage(path: str | os.PathLike[str]) -> Storage:
     except ValueError:  # a NUL in the path
         raise FCSError(f"{text!r}: is not a path") from None
     if magic.startswith(GZIP_MAGIC):
-        return Spooled(place.name, lambda: _gunzip(place.open("rb")), local.size)
+        return Spooled(place.name, lambda: _gunzip(place.open("rb")), found.st_size)
     if magic == ZIP_MAGIC:
         return _member(place, None)
-    return local
+    return LocalFile(place, place.name, found.st_size, found.st_mtime_ns)
 
 
 def _gunzip(stream: IO[bytes]) -> IO[bytes]:
