@@ -109,10 +109,10 @@ class FileSource:
         self._each_block(take)
         return events
 
-    def first_rows(self, reader: Reader, n: int) -> Array:
-        """The first n rows, as Decoder.rows gives them."""
+    def some_rows(self, reader: Reader, first: int, n: int) -> Array:
+        """n rows, as Decoder.rows gives them; the first must begin with a byte."""
         buffer = np.zeros(-(-n * self.layout.row_bits // 8), dtype=np.uint8)
-        self._fill(reader, self.layout.begin, memoryview(buffer.data))
+        self._fill(reader, self.layout.begin + first * self.layout.row_bits // 8, memoryview(buffer.data))
         return self.decoder.rows(buffer, n)
 
     def blocks(self) -> Iterator[bytes]:

@@ -10,18 +10,23 @@ from cytoreg.fcs.channel import Problem
 __all__ = ["Header", "parse_header"]
 
 HEADER_BYTES = 58
+MOST_HEADER_BYTES = 256  # with the offsets of other segments
 _FIELDS = ("begin of TEXT", "end of TEXT", "begin of DATA", "end of DATA", "begin of ANALYSIS", "end of ANALYSIS")
 KNOWN_VERSIONS = ("FCS2.0", "FCS3.0", "FCS3.1", "FCS3.2")
 
 
 @dataclass(frozen=True)
 class Header:
-    """First and last byte of each segment, counted from the start of the data set; 0 means not given."""
+    """First and last byte of each segment, counted from the start of the data set; 0 means not given.
+
+    others: of the segments that a maker has added (3.1).
+    """
 
     version: str
     text: tuple[int, int]
     data: tuple[int, int]
     analysis: tuple[int, int]
+    others: tuple[tuple[int, int], ...] = ()
 
 
 def parse_header(raw: bytes, where: str) -> tuple[Header, list[Problem]]:
@@ -53,8 +58,20 @@ def parse_header(raw: bytes, where: str) -> tuple[Header, list[Problem]]:
         text=(text_begin, text_end),
         data=(fields[2] or 0, fields[3] or 0),
         analysis=(fields[4] or 0, fields[5] or 0),
+        others=_others(raw[HEADER_BYTES : min(text_begin, len(raw))]),
     )
     return header, problems
+
+
+def _others(raw: bytes) -> tuple[tuple[int, int], ...]:
+    """Pairs of offsets between those of the standard and TEXT, as far as they are numbers."""
+    pairs = []
+    for at in range(0, len(raw) - 15, 16):
+        begin, end = _offset(raw[at : at + 8]), _offset(raw[at + 8 : at + 16])
+        if not begin or not end or begin > end:
+            break
+        pairs.append((begin, end))
+    return tuple(pairs)
 
 
 def _offset(field: bytes) -> int | None:

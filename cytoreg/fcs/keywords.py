@@ -26,7 +26,7 @@ _STANDARD = re.compile(
     )""",
     re.VERBOSE,
 )
-_LIKE_A_KEYWORD = re.compile(r"\$[A-Z0-9_ ]{1,30}")
+_LIKE_A_KEYWORD = re.compile(r"\$[$A-Z0-9_ ]{1,30}")
 _OF_A_CHANNEL = re.compile(r"\$P0*(\d+)[BNR]")
 SHOWN = 5
 
@@ -37,7 +37,6 @@ def audit(text: Mapping[str, str], version: str, n_channels: int) -> list[Proble
     absent = [key for key in _REQUIRED if key not in text]
     if version == "FCS3.2" and not text.get("$CYT"):
         absent.append("$CYT")
-    absent += [f"$P{i}E" for i in range(1, n_channels + 1) if f"$P{i}E" not in text]
     if absent:
         problems.append(Problem(f"required keywords are absent: {_some(absent)}", "TEXT", "the usual was assumed"))
     unknown = [key for key in text if key.startswith("$") and _is_unknown(key)]

@@ -77,6 +77,9 @@ def find_layout(
         byte_order=order,
         masks=tuple(_mask(channel, width) for channel, width in zip(channels, widths, strict=True)),
     )
+    if n_events and reaches(layout.end_of(n_events)) and not reaches(base + begin + length - 1):
+        what = f"DATA should end at {begin + length - 1}, where the file has ended"
+        problems.append(Problem(what, "offsets", f"all {n_events} events were read", affects_numbers=True))
     if n_events and not reaches(layout.end_of(n_events)):
         there = bisect_left(range(1, n_events + 1), True, key=lambda n: not reaches(layout.end_of(n)))
         raise FCSError(f"{where}: the file is truncated: it should hold {n_events} events and ends after {there}")
@@ -204,8 +207,7 @@ def _event_count(total: int | None, length: int, row_bits: int, problems: list[P
         return total
     n = min(total, held)
     what = f"$TOT is {total}, DATA has room for {held}" + ("" if length * 8 % row_bits == 0 else " and a part")
-    serious = total > held or held > total
-    problems.append(Problem(what, "TEXT", f"{n} events were read", affects_numbers=serious))
+    problems.append(Problem(what, "TEXT", f"{n} events were read", affects_numbers=max(total, held) > 0))
     return n
 
 

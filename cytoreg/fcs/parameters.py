@@ -37,6 +37,10 @@ def find_channels(text: Mapping[str, str], version: str, where: str) -> tuple[tu
         )
         own = []
     channels = []
+    absent = [f"$P{i}E" for i in range(1, int(par) + 1) if f"$P{i}E" not in text]
+    if absent:
+        what = f"{absent[0]} is absent" + (f" and {len(absent) - 1} more $PnE" if len(absent) > 1 else "")
+        problems.append(Problem(what, "TEXT", "linear amplifiers were assumed", affects_numbers=kind == "I"))
     for i in range(1, int(par) + 1):
         key = f"$P{i}DATATYPE"
         its_kind = text[key].strip().upper() if key in own else kind
@@ -60,7 +64,9 @@ def _channel(text: Mapping[str, str], i: int, kind: str, where: str, problems: l
     name = text.get(f"{key}N", "").strip()
     if not name:
         name = text.get(f"{key}S", "").strip() or f"P{i}"
-        problems.append(Problem(f"{key}N is absent or blank", "TEXT", f"the channel is called {name[:40]!r}"))
+        gained = text.get(f"{key}G", "").strip() not in ("", "1", "1.0")  # which a time channel does not use
+        assumed = f"the channel is called {name[:40]!r}"
+        problems.append(Problem(f"{key}N is absent or blank", "TEXT", assumed, affects_numbers=gained))
     marker = text.get(f"{key}S", "").strip() or None
     if marker is not None and marker.casefold() == name.casefold():
         marker = None
@@ -71,9 +77,10 @@ def _channel(text: Mapping[str, str], i: int, kind: str, where: str, problems: l
         problems.append(Problem(f"{key}R is not a positive number", "TEXT", f"{top:g} was assumed", True))
     elif kind == "I" and top > 2**bits:
         what = f"{key}R is {top:g}, more than {bits} bits can hold"
-        problems.append(Problem(what, "TEXT", "all bits were used"))
+        logarithmic = text.get(f"{key}E", "0,0").strip() != "0,0"  # then the range is the amplifier's
+        problems.append(Problem(what, "TEXT", "all bits were used", affects_numbers=logarithmic))
     decades, offset = _amplifier(text, key, kind, problems)
-    gain = number(text, f"{key}G", where, default=1.0 if not text.get(f"{key}G", "").strip() else None)
+    gain = number(text, f"{key}G", where, default=None if f"{key}G" in text else 1.0)
     if gain is None or gain <= 0:
         what = f"{key}G is {quoted(text.get(key + 'G', ''))}"
         problems.append(Problem(what, "TEXT", "a gain of 1 was assumed", True))

@@ -25,17 +25,22 @@ ENOUGH = 20  # values to say anything
 
 
 def look(source: FileSource, reader: Reader) -> list[Problem]:
-    """What the first events make doubtful. Raises FCSError where they cannot be read."""
+    """What the first events make doubtful, and the last floats. Raises FCSError where they cannot be read."""
     n = min(source.layout.n_events, max(8, 8 * LOOKED_AT // source.layout.row_bits))
     if n == 0:
         return []
-    rows = source.first_rows(reader, n)
+    rows = source.some_rows(reader, 0, n)
     decoder = source.decoder
     stored = decoder.uniform
     if stored is not None and stored.kind == "f":
-        return _doubt([_unlikely(rows.view(stored))])
+        last = source.layout.n_events - n
+        ends = [("first", rows)]
+        if last > n and source.storage.known_end is not None:
+            ends.append(("last", source.some_rows(reader, last, n)))
+        return [problem for end, some in ends for problem in _doubt([_unlikely(some.view(stored))], end)]
     unlikely: list[npt.NDArray[np.bool_]] = []
-    above, turned, floats = [], 0, 0
+    above: list[str] = []
+    turned = floats = 0
     for channel in source.channels:
         values = decoder.values(rows, channel.index, masked=False)
         if values.dtype.kind == "f":
@@ -58,12 +63,12 @@ def look(source: FileSource, reader: Reader) -> list[Problem]:
     return problems
 
 
-def _doubt(unlikely: list[npt.NDArray[np.bool_]]) -> list[Problem]:
+def _doubt(unlikely: list[npt.NDArray[np.bool_]], end: str = "first") -> list[Problem]:
     found = np.concatenate([values.ravel() for values in unlikely]) if unlikely else np.empty(0)
     share = float(np.mean(found)) if len(found) >= ENOUGH else 0.0
     if share <= TOO_MANY:
         return []
-    what = f"{100 * share:.0f} % of the first values are no likely numbers"
+    what = f"{100 * share:.0f} % of the {end} values are no likely numbers"
     assumed = "they were kept; $BYTEORD, $DATATYPE or the offsets may be wrong"
     return [Problem(what, "DATA", assumed, affects_numbers=True)]
 

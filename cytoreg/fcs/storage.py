@@ -48,6 +48,11 @@ class Storage(Protocol):
         """What messages call it."""
         ...
 
+    @property
+    def known_end(self) -> int | None:
+        """How many bytes there are, where that is known without reading them."""
+        ...
+
     def reaches(self, end: int) -> bool:
         """Whether there are at least `end` bytes."""
         ...
@@ -69,6 +74,11 @@ class LocalFile:
     name: str
     size: int
     modified_ns: int
+
+    @property
+    def known_end(self) -> int | None:
+        """The size of the file."""
+        return self.size
 
     def reaches(self, end: int) -> bool:
         """Whether the file has at least `end` bytes."""
@@ -135,6 +145,11 @@ class Spooled:
     _there: int = 0
     _whole: bool = False
     _lock: Any = field(default_factory=threading.RLock)
+
+    @property
+    def known_end(self) -> int | None:
+        """None before all has been copied."""
+        return self._there if self._whole else None
 
     def reaches(self, end: int) -> bool:
         """Whether there are at least `end` bytes, which are copied to find out."""
@@ -283,7 +298,14 @@ def _remote(url: str) -> Spooled:
 
 
 def _first_line(problem: BaseException) -> str:
+    """What to say of a failed read. Of an archive not its library's words, which may quote what it holds."""
     if isinstance(problem, OSError) and problem.strerror:
         return problem.strerror
-    lines = str(problem).strip().splitlines()
-    return lines[0] if lines else type(problem).__name__
+    if isinstance(problem, RuntimeError) and "password" in str(problem):
+        return "it is encrypted"
+    if isinstance(problem, NotImplementedError):
+        return "it is packed in a way that is not known"
+    if isinstance(problem, _BROKEN):
+        return "it is damaged, or ends too early"
+    lines = [line for line in str(problem).splitlines() if line.strip()]
+    return lines[0][:200] if lines and lines[0].isprintable() else type(problem).__name__

@@ -44,7 +44,7 @@ def parse_text(raw: bytes, where: str, segment: str = "TEXT") -> tuple[dict[str,
             )
     if not text.rstrip(" \x00\r\n\t".replace(delimiter, "")).endswith(delimiter):
         problems.append(
-            Problem("the last value is not followed by a delimiter", segment, "it was read to the end")
+            Problem("the last value is not followed by a delimiter", segment, "it was read to the end", True)
         )
     if len(chosen) % 2:
         what = "the last keyword has no value"  # not named: a value may have slipped into its place
