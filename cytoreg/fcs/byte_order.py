@@ -29,8 +29,12 @@ def read_byte_order(text: Mapping[str, str], version: str, where: str, problems:
     raise FCSError(f"{where}: keyword $BYTEORD: expected an order such as 1,2,3,4, found {quoted(value)}")
 
 
-def check_byte_order(order: tuple[int, ...], widths: Sequence[int], where: str) -> None:
+def check_byte_order(order: tuple[int, ...], widths: Sequence[int], where: str, problems: list[Problem]) -> None:
     """Raises FCSError where an order says nothing of values of these widths, in bits."""
+    mixed = list(order) not in (sorted(order), sorted(order, reverse=True))
+    if mixed and any(width not in (8, 8 * len(order)) for width in widths):
+        what = f"$BYTEORD is {','.join(map(str, order))} for values of other than {8 * len(order)} bits"
+        problems.append(Problem(what, "TEXT", "it was taken as an order of 16-bit words", affects_numbers=True))
     try:
         if any(width % 8 for width in widths):
             lowest_bit_first(order)

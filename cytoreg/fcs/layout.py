@@ -67,7 +67,7 @@ def find_layout(
     widths, row_bits = _packing(channels, header.version, total, length, problems)
     n_events = _event_count(total, length, row_bits, problems)
     order = read_byte_order(text, header.version, where, problems)
-    check_byte_order(order, (row_bits, *widths) if row_bits % 8 else widths, where)
+    check_byte_order(order, (row_bits, *widths) if row_bits % 8 else widths, where, problems)
     layout = Layout(
         begin=base + begin,
         n_events=n_events,
@@ -186,7 +186,9 @@ def _packing(
         for reading, widths, row_bits in readings:
             if total is not None and abs(length - -(-total * row_bits // 8)) == slack:
                 if row_bits != row or version in ("FCS3.1", "FCS3.2"):  # which want whole bytes
-                    problems.append(Problem(f"channel {odd.name!r} has {odd.bits} bits", "$PnB", reading))
+                    padded = row_bits != row and widths is stored  # which no file that we know does
+                    what = f"channel {odd.name!r} has {odd.bits} bits"
+                    problems.append(Problem(what, "$PnB", reading, affects_numbers=padded))
                 return widths, row_bits
     problems.append(
         Problem(f"channel {odd.name!r} has {odd.bits} bits and DATA another size", "$PnB", readings[0][0], True)

@@ -20,7 +20,7 @@ __all__ = ["look"]
 
 LOOKED_AT = 1 << 14  # bytes
 SMALLEST, LARGEST = 1e-12, 1e12  # of what an instrument measures, with room
-TOO_MANY, FEW = 0.5, 0.05
+TOO_MANY, MANY, FEW = 0.2, 0.25, 0.05
 ENOUGH = 20  # values to say anything
 
 
@@ -40,23 +40,22 @@ def look(source: FileSource, reader: Reader) -> list[Problem]:
         return [problem for end, some in ends for problem in _doubt([_unlikely(some.view(stored))], end)]
     unlikely: list[npt.NDArray[np.bool_]] = []
     above: list[str] = []
-    turned = floats = 0
+    vary = floats = 0
     for channel in source.channels:
         values = decoder.values(rows, channel.index, masked=False)
         if values.dtype.kind == "f":
             unlikely.append(_unlikely(values))
         elif (mask := source.layout.masks[channel.index]) and np.any(values > mask):
             above.append(f"$P{channel.index + 1}R of {channel.name!r}")
-            turned += _fits_turned_round(values, mask)
+            vary += _bits_vary(values, mask)
             floats += _like_floats(values)
     problems = _doubt(unlikely)
     if above:
         some = ", ".join(above[:5]) + (f" and {len(above) - 5} more" if len(above) > 5 else "")
         assumed = "they were masked off, as the standard says"
-        doubted = 2 * turned > len(source.channels)
-        if doubted:
-            assumed += "; in the other byte order there would be none"
-        problems.append(Problem(f"bits above $PnR are set: {some}", "DATA", assumed, affects_numbers=doubted))
+        if vary:
+            assumed += "; they differ from value to value, so that they are no flags"
+        problems.append(Problem(f"bits above $PnR are set: {some}", "DATA", assumed, affects_numbers=vary > 0))
     if 2 * floats > len(source.channels):
         what = "the first values of most channels look like floats"
         problems.append(Problem(what, "DATA", "integers were read, as $DATATYPE says", affects_numbers=True))
@@ -80,14 +79,15 @@ def _unlikely(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return ~((size > SMALLEST) & (size < LARGEST))
 
 
-def _fits_turned_round(values: npt.NDArray[Any], mask: int) -> bool:
-    """Whether most integers are above their range, and nearly none would be in the other byte order."""
-    return bool(np.mean(values > mask) > TOO_MANY and np.mean(values.byteswap() > mask) < FEW)
+def _bits_vary(values: npt.NDArray[Any], mask: int) -> bool:
+    """Whether many integers are above their range, and not by one and the same flag, as some makers set."""
+    above = values[values > mask]
+    return len(above) > MANY * len(values) and len(np.unique(above - (above & values.dtype.type(mask)))) > 1
 
 
 def _like_floats(values: npt.NDArray[Any]) -> bool:
     """Whether integers of 32 or 64 bits would be likely numbers as floats."""
     if values.dtype.itemsize < 4:
         return False
-    found = values[values != 0].view(f"f{values.dtype.itemsize}")
+    found = values[values != 0].astype(values.dtype.newbyteorder("=")).view(f"f{values.dtype.itemsize}")
     return len(found) >= ENOUGH and float(np.mean(_unlikely(found))) <= FEW

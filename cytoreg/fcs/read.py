@@ -47,7 +47,9 @@ def read_fcs(path: str | os.PathLike[str], *, dataset: int = 0, strict: bool = F
         data = (layout.begin - found.base, layout.end_of(layout.n_events) - found.base - 1)
         if storage.known_end is not None:
             until = found.base + found.following if found.following else storage.known_end
-            problems += loose_bytes(OpenFile(storage, reader), found.base, (*found.spans, data), until)
+            problems += loose_bytes(
+                OpenFile(storage, reader), found.base, (*found.spans, data), until, is_last=not found.following
+            )
 
     def check_sum() -> bool | None:
         last = found.base + max(end for _, end in (*found.spans, data)) + 1
@@ -119,7 +121,7 @@ def _find(file: OpenFile, dataset: int) -> _Found:
         problems.append(Problem("the file holds further data sets", "$NEXTDATA", "the first was read"))
     elif not following and (said := text.get("$NEXTDATA", "").strip(" 0")):
         what = f"no data set begins at {quoted(said)}, where it points"
-        problems.append(Problem(what, "$NEXTDATA", "the file was taken to end here"))
+        problems.append(Problem(what, "$NEXTDATA", "the file was taken to end here", affects_numbers=True))
     supplement = read_supplement(file, base, text, header, problems)
     analysis, span = read_analysis(file, base, text, header, problems)
     spans = tuple(span for span in (header.text, supplement, span, *header.others) if span is not None)

@@ -108,11 +108,12 @@ def read_analysis(
     return found, (begin, end)
 
 
-def loose_bytes(file: OpenFile, base: int, spans: Sequence[Span], until: int) -> list[Problem]:
+def loose_bytes(file: OpenFile, base: int, spans: Sequence[Span], until: int, *, is_last: bool) -> list[Problem]:
     """What stands between the segments or after the last, where nothing should but blanks and a CRC.
 
-    spans: of all segments. until: where the data set ends. Bytes that were inserted or are missing
-    somewhere before show so: the events behind them are then not where they are read.
+    spans: of all segments. until: where the data set ends. is_last: whether it is the file's last one. Bytes
+    that were inserted or are missing somewhere before show so: the events behind them are then not where they
+    are read. Where another data set begins just where $NEXTDATA says, nothing has been moved.
     """
     problems = []
     end = HEADER_BYTES
@@ -123,9 +124,9 @@ def loose_bytes(file: OpenFile, base: int, spans: Sequence[Span], until: int) ->
             problems.append(Problem(what, "between segments", "they were left out", affects_numbers=True))
         end = max(end, last + 1)
     after = file.read(base + end, max(0, min(until - base - end, LOOKED_AT))).strip(BLANK)
-    if after and not (len(after) <= CRC_DIGITS and after.isalnum()):
+    if after and not (len(after) == CRC_DIGITS and after.isalnum()):
         what = f"bytes that belong to no segment, from {end} on"
-        problems.append(Problem(what, "after the last segment", "they were left out", affects_numbers=True))
+        problems.append(Problem(what, "after the last segment", "they were left out", affects_numbers=is_last))
     return problems
 
 

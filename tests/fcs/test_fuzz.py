@@ -173,4 +173,4 @@ def test_damage_to_small_files_is_read_or_refused() -> None:
 
 def test_damage_to_real_files_is_read_or_refused(real: Path) -> None:
     files = [name for name in names() if not name.startswith("made/")]
-    check([(name, 1000 + 7 * place + i) for place, name in enumerate(files) for i in range(4)])
+    check([(name, 1000 + 7 * place + i) for place, name in enumerate(files) for i in range(5)])
