@@ -78,7 +78,7 @@ def _channel(text: Mapping[str, str], i: int, kind: str, where: str, problems: l
     elif kind == "I" and top > 2**bits:
         what = f"{key}R is {top:g}, more than {bits} bits can hold"
         logarithmic = text.get(f"{key}E", "0,0").strip() != "0,0"  # then the range is the amplifier's
-        problems.append(Problem(what, "TEXT", "all bits were used", affects_numbers=logarithmic))
+        problems.append(Problem(what, "TEXT", "all bits were used", affects_numbers=logarithmic or bits % 8 > 0))
     decades, offset = _amplifier(text, key, kind, problems)
     gain = number(text, f"{key}G", where, default=None if f"{key}G" in text else 1.0)
     if gain is None or gain <= 0:

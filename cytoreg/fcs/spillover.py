@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cytoreg.fcs.channel import Channel, Problem
+from cytoreg.fcs.channel import Channel, Problem, quoted
 
 __all__ = ["Spillover", "find_spillover"]
 
@@ -58,7 +58,7 @@ def _parse(key: str, value: str, channels: Sequence[Channel]) -> tuple[Spillover
     try:
         k = int(float(fields[0]))
     except (ValueError, IndexError, OverflowError):
-        return None, f"expected the number of channels first, found {fields[:1]}"
+        return None, f"expected the number of channels first, found {quoted(fields[0]) if fields else 'nothing'}"
     named = not key.endswith("COMP") or len(fields) == 1 + k + k * k
     expected = 1 + k + k * k if named else 1 + k * k
     if k < 1 or len(fields) != expected:
@@ -100,5 +100,5 @@ def _indices(names: Sequence[str], channels: Sequence[Channel]) -> tuple[list[in
         elif name.isdecimal() and 1 <= int(name) <= len(channels):
             indices.append(int(name) - 1)
         else:
-            return [], repr(name)
+            return [], repr(name[:40])
     return indices, ""

@@ -61,7 +61,7 @@ def number(
     """
     value = text.get(key, "").strip()
     try:
-        found = float(value)
+        found = float(value) if "_" not in value else math.nan  # which Python takes for a number
     except ValueError:
         found = math.nan
     if math.isfinite(found):
