@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 from cytoreg.gating import methods
 from cytoreg.gating.binding import Bound
+from cytoreg.gating.binned import on_grid
 from cytoreg.gating.events import Events, Node
 from cytoreg.gating.gates import All, Any_, Gate, Not, Nothing, Reference, contains
 from cytoreg.gating.methods import CannotFit, Fit
+from cytoreg.gating.naming import PART
 from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT
 
@@ -55,8 +57,8 @@ class Proposal:
 class Pass:
     """What one pass over the tree found.
 
-    nodes: events of each population gated so far. placed: concrete gates by key (the population's name,
-    with `/0`, `/1` for the parts of a boolean). applied: the whole gate of each population. proposals:
+    nodes: events of each population gated so far. placed: concrete gates by key (the population's id,
+    with PART and 0, 1, ... for the parts of a boolean). applied: the whole gate of each population. proposals:
     shared cuts that must be settled before the pass can go on.
     """
 
@@ -81,7 +83,7 @@ def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, P
     if bound.start is not None:
         found.nodes[bound.start] = Node(bound.start, root.index, root)
     for population in bound.steps:
-        name = population.name
+        name = population.id
         if name == bound.start:
             continue
         above = found.nodes.get(bound.parents[name])
@@ -98,7 +100,9 @@ def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, P
         found.nodes[name] = (
             Node(name, above.index[:0], above)
             if unplaced(gate, found.applied)
-            else _apply(gate, name, above, events, found.nodes)
+            else _apply(
+                on_grid(gate, events.axes) if bound.rule == "flowjo" else gate, name, above, events, found.nodes
+            )
         )
     return found
 
@@ -118,18 +122,25 @@ def _member(other: Node, above: Node, n_events: int) -> npt.NDArray[np.bool_]:
 
 def unplaced(gate: Gate, applied: Mapping[str, Gate]) -> bool:
     """Whether a gate, or one that it refers to, could not be placed: the complement of a gate that is nowhere
-    is not everything, but as unknown as the gate itself."""
-    match gate:
-        case Nothing():
-            return True
-        case All(parts=parts) | Any_(parts=parts):
-            return any(unplaced(part, applied) for part in parts)
-        case Not(part=part):
-            return unplaced(part, applied)
-        case Reference(population=population):
-            return population in applied and unplaced(applied[population], applied)
-        case _:
-            return False
+    is not everything, but as unknown as the gate itself.
+
+    A line of references may be hundreds of gates long, and branch in each: each population is asked once.
+    """
+    waiting, asked = [gate], set()
+    while waiting:
+        match waiting.pop():
+            case Nothing():
+                return True
+            case All(parts=parts) | Any_(parts=parts):
+                waiting.extend(parts)
+            case Not(part=part):
+                waiting.append(part)
+            case Reference(population=population) if population in applied and population not in asked:
+                asked.add(population)
+                waiting.append(applied[population])
+            case _:
+                pass
+    return False
 
 
 def _references(gate: Gate) -> tuple[str, ...]:
@@ -178,7 +189,7 @@ class _Placer:
         if spec.population is not None:
             return Reference(spec.population)
         if spec.parts:
-            parts = tuple(self.place(part, f"{key}/{i}") for i, part in enumerate(spec.parts))
+            parts = tuple(self.place(part, f"{key}{PART}{i}") for i, part in enumerate(spec.parts))
             return Not(parts[0]) if spec.kind == "not" else All(parts) if spec.kind == "all" else Any_(parts)
         if spec.geometry is not None:
             self.found.placed[key] = Placed(spec.geometry, "drawn")
