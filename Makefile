@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 CODE   := cytoreg tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench coverage example docs clean
+.PHONY: help setup demo test lint format bench fuzz coverage example files docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -35,14 +35,20 @@ format: setup  ## let ruff mend what it can
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: setup  ## time reading, gating and start-up beside FlowKit and others
+bench: setup  ## time reading, gating and start-up beside FlowKit and others (some minutes; keeps the figures)
 	$(BIN)/python -m benchmarks
+
+fuzz: setup  ## damage FCS files in N=20000 ways and judge the reader (some minutes); REPLAY="FILE SEED" for one again
+	PYTHONPATH=tests/fcs $(BIN)/python -m fuzzing $(if $(REPLAY),--replay $(REPLAY),-n $(or $(N),20000))
 
 coverage: setup  ## over 200 seeds: how often the 95 % intervals hold the planted values (about half an hour)
 	$(BIN)/python -m benchmarks.coverage
 
 example: setup  ## make example_fcs/ again, the same bytes
 	$(BIN)/python -m benchmarks.example
+
+files: setup  ## read all of ../shared/real again and write the table of docs/explanation/real_files.md
+	$(BIN)/python -m benchmarks.real_files
 
 docs: setup  ## build the documentation site in site/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'

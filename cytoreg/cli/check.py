@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,13 +11,14 @@ import typer
 from cytoreg.cli._options import Json, Quiet, StudyArgument
 from cytoreg.cli.main import BAD_INPUT
 
-FCS = (".fcs", ".lmd")
+STUDIES = (".yaml", ".yml")
 
 
 def command(
     study: StudyArgument = ".",
     against: Annotated[
-        str | None, typer.Option("--against", metavar="READERS", help="For an FCS file: flowio,fcsparser.")
+        str | None,
+        typer.Option("--against", metavar="READERS", help="For an FCS file: flowio,fcsparser,flowkit."),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -28,7 +30,7 @@ def command(
 
     Example: cytoreg check my_study; cytoreg check tube.fcs --against flowio,fcsparser
     """
-    if Path(study).suffix.lower() in FCS:
+    if against is not None or (Path(study).is_file() and Path(study).suffix.lower() not in STUDIES):
         _file(Path(study), against, json=json, quiet=quiet)
     else:
         _study(study, json=json, quiet=quiet)
@@ -59,17 +61,31 @@ def _study(study: str, *, json: bool, quiet: bool) -> None:
 
 
 def _file(path: Path, against: str | None, *, json: bool, quiet: bool) -> None:
-    from cytoreg.interop.readers import READERS, compare_readers
+    from cytoreg.fcs import count_datasets
+    from cytoreg.interop.readers import DEFAULT_READERS, compare_readers
 
-    opinions = compare_readers(path, against.split(",") if against else READERS)
+    readers = [reader.strip() for reader in against.split(",")] if against else DEFAULT_READERS
+    count = count_datasets(path)
+    opinions = compare_readers(path, readers, datasets=range(count))
     if json:
         import json as writer
         from dataclasses import asdict
 
-        typer.echo(writer.dumps([asdict(opinion) for opinion in opinions], indent=1))
+        plain = [asdict(opinion) | {"equal": opinion.equal, "message": opinion.message} for opinion in opinions]
+        typer.echo(writer.dumps(plain, indent=1))
     elif not quiet:
+        dataset = None
         for opinion in opinions:
+            if opinion.dataset != dataset:
+                dataset = opinion.dataset
+                of = f", data set {dataset} of {count} (counted from 0)" if count > 1 else ""
+                shape = f"{opinion.our_events:,} events x {opinion.our_channels} channels"
+                typer.echo(f"{path.name}{of}: {shape}")
             typer.echo(f"{opinion.reader}: {opinion.message}")
-        typer.echo(f"next: cytoreg inspect {path}")
+            for difference in opinion.first:
+                typer.echo(f"  {difference}")
+            if opinion.different > len(opinion.first):
+                typer.echo(f"  and {opinion.different - len(opinion.first):,} more")
+        typer.echo(f"next: cytoreg inspect {shlex.quote(str(path))}")
     if any(opinion.opened and not opinion.equal for opinion in opinions):
         raise typer.Exit(BAD_INPUT)

@@ -57,7 +57,8 @@ def command(
         str | None, typer.Option("--export", metavar="POP", help="Write a population's events.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File for --export (.fcs or .csv) or --format.")
+        Path | None,
+        typer.Option("--out", "-o", help="File for --export (.fcs, .csv, .parquet, .h5ad) or --format."),
     ] = None,
     against: Annotated[
         Against | None, typer.Option("--against", help="Also run the gates through FlowKit.")

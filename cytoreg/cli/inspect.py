@@ -1,78 +1,98 @@
-"""`cytoreg inspect`."""
+"""`cytoreg inspect`: what FCS files hold, as a page for the bench or as JSON."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cytoreg.cli._options import Json
+from cytoreg.cli.main import BAD_INPUT
 
 if TYPE_CHECKING:
     from cytoreg.fcs import Sample
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="FCS files.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="FCS files.")],
     dataset: Annotated[int, typer.Option("--dataset", min=0, help="Which data set, from 0.")] = 0,
+    keywords: Annotated[
+        bool, typer.Option("--keywords", help="Technical keywords too; of all others the names only.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Show what is in an FCS file: version, instrument, events, channels and markers, spillover, problems.
+    """Show what is in an FCS file: instrument, date, events, channels with markers, spillover, problems.
+
+    Keywords that may name a patient or a person are not shown. Ends with status 1 where a file cannot be
+    read, after all others have been shown.
 
     Example: cytoreg inspect patient7_baseline.fcs
     """
-    from cytoreg.fcs import read_fcs
+    from dataclasses import asdict
 
-    samples = [read_fcs(path, dataset=dataset) for path in files]
+    from cytoreg.cli._page import page
+    from cytoreg.errors import FCSError
+    from cytoreg.fcs import count_datasets, read_fcs
+    from cytoreg.fcs.describe import describe, shown_keywords
+
+    plain: list[dict[str, Any]] = []
+    shown: list[str] = []
+    doubtful = None
+    for path in files:
+        try:
+            sample = read_fcs(path, dataset=dataset)
+            found = describe(sample, datasets=count_datasets(path), dataset=dataset)
+        except FCSError as problem:
+            typer.echo(f"cytoreg: {problem}", err=True)
+            continue
+        words = shown_keywords(sample.text) if keywords else None
+        panel = _panel(sample)
+        shown.append(path)
+        if found.crc_matches is False or any(problem.affects_numbers for problem in found.problems):
+            doubtful = doubtful or path
+        if json:
+            listed = {} if words is None else {"keywords": words[0], "keywords_held_back": words[1]}
+            plain.append(asdict(found) | {"panel": panel} | listed)
+        else:
+            _echo(page(found, panel=panel, keywords=words))
     if json:
         import json as writer
 
-        typer.echo(writer.dumps([_plain(sample) for sample in samples], indent=1, ensure_ascii=False))
-        return
-    for sample in samples:
-        _show(sample)
-    typer.echo("next: cytoreg gate FILE --template NAME (cytoreg templates lists them)")
+        typer.echo(writer.dumps(plain, indent=1))
+    elif doubtful:
+        _echo(f"next: cytoreg check {_quoted(doubtful)} --against flowio,fcsparser")
+    elif shown:
+        file = _quoted(shown[0]) if len(shown) == 1 else "FILE"
+        line = f"next: cytoreg gate {file} --template NAME"
+        _echo(line + (" " if len(line) < 65 else "\n      ") + "(cytoreg templates lists them)")
+    if len(shown) < len(files):
+        raise typer.Exit(BAD_INPUT)
 
 
-def _plain(sample: Sample) -> dict[str, Any]:
-    from dataclasses import asdict
+def _panel(sample: Sample) -> dict[str, int]:
+    """The markers that templates ask for, each with the number of its channel, from 1."""
+    from cytoreg.errors import TemplateError
+    from cytoreg.markers import COMMON_ALIASES, find_channel
 
-    spillover = sample.spillover
-    return {
-        "file": sample.name,
-        "version": sample.version,
-        "instrument": sample.text.get("$CYT", "").strip(),
-        "events": sample.n_events,
-        "channels": [asdict(channel) for channel in sample.channels],
-        "spillover": None
-        if spillover is None
-        else {"source": spillover.source, "channels": spillover.channels, "matrix": spillover.matrix.tolist()},
-        "problems": [asdict(problem) for problem in sample.problems],
-    }
+    panel = {}
+    for marker in COMMON_ALIASES:
+        try:
+            channel = find_channel(marker, sample)
+        except TemplateError:
+            continue  # two channels carry it: a template will ask which
+        if channel is not None:
+            panel[marker] = channel.index + 1
+    return panel
 
 
-def _show(sample: Sample) -> None:
-    typer.echo(f"{sample.name}: {sample.version}, {sample.n_events:,} events, {len(sample.channels)} channels")
-    if instrument := sample.text.get("$CYT", "").strip():
-        typer.echo(f"instrument: {instrument}")
-    width = max(len(channel.name) for channel in sample.channels)
-    typer.echo(f"\n{'#':>3}  {'channel':<{width}}  {'range':>9}  marker")
-    for channel in sample.channels:
-        typer.echo(
-            f"{channel.index + 1:>3}  {channel.name:<{width}}  {channel.range:>9.0f}  {channel.marker or ''}".rstrip()
-        )
-    if sample.spillover is None:
-        typer.echo("\nspillover: none in the file")
-    else:
-        names = sample.spillover.channels
-        typer.echo(
-            f"\nspillover ({sample.spillover.source}), percent of each fluorochrome (row) in each detector:"
-        )
-        typer.echo(" " * width + "".join(f"{name[:9]:>10}" for name in names))
-        for name, row in zip(names, sample.spillover.matrix, strict=True):
-            typer.echo(f"{name:<{width}}" + "".join(f"{100 * value:>10.2f}" for value in row))
-    typer.echo("\nproblems:" if sample.problems else "\nproblems: none")
-    for problem in sample.problems:
-        typer.echo(f"- {problem}")
-    typer.echo("")
+def _quoted(path: str) -> str:
+    import shlex
+
+    return shlex.quote(path)
+
+
+def _echo(text: str) -> None:
+    """Write what any terminal can show: a marker may hold letters that its code page lacks."""
+    encoding = sys.stdout.encoding or "utf-8"
+    typer.echo(text.encode(encoding, "replace").decode(encoding))

@@ -6,7 +6,10 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-__all__ = ["Channel", "Problem", "carries", "label_pieces"]
+__all__ = ["Channel", "Problem", "carries", "label_pieces", "named", "quoted"]
+
+_TELLS_NOTHING = re.compile(r"[-+.,*0-9eE ]{0,40}|none|nothing|nan|inf|[A-Za-z]{1,2}", re.IGNORECASE)
+_LIKE_STANDARD = re.compile(r"\$[A-Z0-9_]{1,30}")
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,20 @@ class Problem:
     def __str__(self) -> str:
         effect = "; numbers may be affected" if self.affects_numbers else ""
         return f"{self.where}: {self.what}; {self.assumed}{effect}"
+
+
+def quoted(value: str) -> str:
+    """What a keyword holds, as a message may show it: in a damaged file anything may stand anywhere, a name too.
+
+    >>> quoted("4,x"), quoted("0,0"), quoted("Jane Roe")
+    ('text of 3 characters', "'0,0'", 'text of 8 characters')
+    """
+    return repr(value) if _TELLS_NOTHING.fullmatch(value) else f"text of {len(value)} characters"
+
+
+def named(keyword: str) -> str:
+    """A keyword as a message may name it: one of the maker's, or a value in its place, is not."""
+    return keyword if _LIKE_STANDARD.fullmatch(keyword) else "a keyword"
 
 
 @dataclass(frozen=True)

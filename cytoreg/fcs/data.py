@@ -1,39 +1,41 @@
-"""From bytes to values: rows read in blocks by position, a channel at a time where that is enough.
-
-Files are not memory-mapped: a file cut short under a map kills the process, a short read does not.
-"""
+"""From a data set's bytes to its values: rows read in blocks by position, a channel at a time where that is enough."""
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from threading import Thread
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from cytoreg.errors import FCSError
+from cytoreg.fcs import buffers
 from cytoreg.fcs.channel import Channel
+from cytoreg.fcs.decode import Decoder, linear_dtype, to_linear
 from cytoreg.fcs.layout import Layout
+from cytoreg.fcs.storage import Reader, Storage
 
-__all__ = ["ArraySource", "FileSource", "Source", "value_dtype"]
+__all__ = ["ArraySource", "FileSource", "Source"]
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES, IN_PLACE_BYTES = 1 << 21, 1 << 22  # to decode from; to read to where the values stay
+BITS_BLOCK_BYTES = 1 << 17  # each bit becomes a byte while it is taken apart
+WORTH_THREADS = 1 << 23  # more threads than two only wait for memory; below 8 MB one is as quick
 Array = npt.NDArray[Any]
 
 
 class Source(Protocol):
     """Where the values of a sample come from."""
 
-    def columns(self, indices: Sequence[int], *, raw: bool) -> list[Array]:
-        """One array of shape (n_events,) for each channel asked for, in one pass."""
+    def columns(self, indices: Sequence[int], *, raw: bool, rows: Array | None = None) -> list[Array]:
+        """One array for each channel asked for, in one pass; rows: of these events only, in rising order."""
         ...
 
-    def matrix(self, *, raw: bool) -> Array | None:
-        """All channels, shape (n_events, n_channels), where they need not be taken apart; else None."""
+    def matrix(self, *, raw: bool) -> Array:
+        """All channels, shape (n_events, n_channels)."""
         ...
 
 
@@ -43,11 +45,11 @@ class ArraySource:
 
     events: Array
 
-    def columns(self, indices: Sequence[int], *, raw: bool) -> list[Array]:
+    def columns(self, indices: Sequence[int], *, raw: bool, rows: Array | None = None) -> list[Array]:
         """Copies of the columns."""
-        return [np.array(self.events[:, index]) for index in indices]
+        return [np.array(self.events[:, index] if rows is None else self.events[rows, index]) for index in indices]
 
-    def matrix(self, *, raw: bool) -> Array | None:
+    def matrix(self, *, raw: bool) -> Array:
         """A copy of the events."""
         return np.array(self.events)
 
@@ -56,134 +58,149 @@ class ArraySource:
 class FileSource:
     """Events in an FCS file, which must stay as it was when it was opened."""
 
-    path: Path
+    storage: Storage
     layout: Layout
     channels: tuple[Channel, ...]
-    size: int
-    modified_ns: int
 
-    def columns(self, indices: Sequence[int], *, raw: bool) -> list[Array]:
+    def columns(self, indices: Sequence[int], *, raw: bool, rows: Array | None = None) -> list[Array]:
         """Decode the channels asked for, block by block; `raw` gives the numbers as they are stored."""
-        layout = self.layout
-        stored = [self._stored_dtype(index) for index in indices]
-        out = [np.empty(layout.n_events, dtype=self._decoded_dtype(index)) for index in indices]
-        for start, rows in self._blocks():
-            for index, dtype, column in zip(indices, stored, out, strict=True):
-                column[start : start + len(rows)] = self._decode(rows, index, dtype)
-        if raw:
-            return out
-        return [_to_linear(column, self.channels[index]) for column, index in zip(out, indices, strict=True)]
+        n = self.layout.n_events if rows is None else len(rows)
+        out = [buffers.empty((n,), self._dtype(index, raw)) for index in indices]
 
-    def matrix(self, *, raw: bool) -> Array | None:
-        """All channels at once, the bytes read into place, where every channel is stored as the same float."""
-        types = {self._stored_dtype(index) for index in range(len(self.channels))}
-        stored = types.pop()
-        if types or stored is None or stored.kind != "f":
-            return None
-        events = np.empty((self.layout.n_events, len(self.channels)), dtype=stored)
-        for _ in self._blocks(into=events.view(np.uint8)):
-            pass
-        if not stored.isnative:
-            events = events.byteswap(inplace=True).view(stored.newbyteorder("="))
-        if not raw:
-            for index, channel in enumerate(self.channels):
-                if channel.gain != 1.0:
-                    events[:, index] = _to_linear(events[:, index], channel)
+        def take(start: int, block: Array) -> None:
+            place, wanted = slice(start, start + len(block)), None
+            if rows is not None:
+                place = slice(*np.searchsorted(rows, (start, start + len(block))).tolist())
+                wanted = rows[place] - start
+            for index, column in zip(indices, out, strict=True):
+                values = self.decoder.values(block, index)
+                values = values if wanted is None else values[wanted]
+                column[place] = values if raw else to_linear(values, self.channels[index])
+
+        self._each_block(take, rows)
+        return out
+
+    def matrix(self, *, raw: bool) -> Array:
+        """All channels at once: where they are floats alike, the bytes are read into place."""
+        stored = self.decoder.uniform
+        indices = range(len(self.channels))
+        if stored is not None and stored.kind == "f":
+            return self._floats(stored, raw)
+        target = np.result_type(*{self._dtype(index, raw) for index in indices})
+        events = buffers.empty((self.layout.n_events, len(indices)), target)
+        plain = raw or not any(channel.decades or channel.gain != 1.0 for channel in self.channels)
+        masks = None
+        if stored is not None and any(self.layout.masks):
+            everything = np.iinfo(stored).max
+            masks = np.array([mask or everything for mask in self.layout.masks], dtype=stored)
+
+        def take(start: int, block: Array) -> None:
+            place = events[start : start + len(block)]
+            if stored is not None and plain:
+                values = block.view(stored)
+                if masks is not None:
+                    np.bitwise_and(values, masks, out=values)
+                place[:] = values
+                return
+            for index in indices:
+                values = self.decoder.values(block, index)
+                place[:, index] = values if raw else to_linear(values, self.channels[index])
+
+        self._each_block(take)
         return events
 
-    def _blocks(self, into: Array | None = None) -> Iterator[tuple[int, Array]]:
-        """First row and bytes, shape (rows, row_bytes), of each block of the DATA segment.
+    def some_rows(self, reader: Reader, first: int, n: int) -> Array:
+        """n rows, as Decoder.rows gives them; the first must begin with a byte."""
+        buffer = np.zeros(-(-n * self.layout.row_bits // 8), dtype=np.uint8)
+        self._fill(reader, self.layout.begin + first * self.layout.row_bits // 8, memoryview(buffer.data))
+        return self.decoder.rows(buffer, n)
 
-        into: (n_events, row_bytes) bytes to read to; one block's worth is used over and over without it.
-        """
-        layout = self.layout
-        per_block = max(1, BLOCK_BYTES // layout.row_bytes)
-        buffer = (
-            np.zeros((min(per_block, layout.n_events), layout.row_bytes), dtype=np.uint8) if into is None else None
-        )
+    def blocks(self) -> Iterator[bytes]:
+        """The bytes of DATA that hold events, as they are stored, in blocks."""
+        with self.storage.opened() as reader:
+            done = 0
+            while done < self.layout.n_bytes:
+                buffer = bytearray(min(BLOCK_BYTES, self.layout.n_bytes - done))
+                self._fill(reader, self.layout.begin + done, memoryview(buffer))
+                done += len(buffer)
+                yield bytes(buffer)
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        """What takes values out of the rows."""
+        return Decoder(self.layout, self.channels)
+
+    def _dtype(self, index: int, raw: bool) -> np.dtype[Any]:
+        return self.decoder.type_of(index) if raw else linear_dtype(self.channels[index])
+
+    def _floats(self, stored: np.dtype[Any], raw: bool) -> Array:
+        events = buffers.empty((self.layout.n_events, len(self.channels)), stored, self.layout.begin)
+        into = memoryview(events.view(np.uint8).reshape(-1).data)
+        starts = iter(range(0, self.layout.n_bytes, IN_PLACE_BYTES))
+
+        def read(reader: Reader) -> None:
+            for start in starts:
+                self._fill(reader, self.layout.begin + start, into[start : start + IN_PLACE_BYTES])
+
+        self._on_threads(read)
+        if not stored.isnative:
+            events = events.byteswap(inplace=True).view(stored.newbyteorder("="))
+        for channel in self.channels:
+            if not raw and channel.gain != 1.0:
+                events[:, channel.index] = to_linear(events[:, channel.index], channel)
+        return events
+
+    def _each_block(self, take: Callable[[int, Array], None], rows: Array | None = None) -> None:
+        """Give `take` the first row and the rows of each block that holds an event of `rows`."""
+        step, n_events, row_bits = self._rows_per_block(), self.layout.n_events, self.layout.row_bits
+        starts = iter(range(0, n_events, step))
+
+        def read(reader: Reader) -> None:
+            buffer = np.zeros(-(-min(step, n_events) * row_bits // 8), dtype=np.uint8)
+            for start in starts:
+                n = min(step, n_events - start)
+                if rows is not None and len(set(np.searchsorted(rows, (start, start + n)).tolist())) == 1:
+                    continue
+                block = buffer[: -(-n * row_bits // 8)]
+                self._fill(reader, self.layout.begin + start * row_bits // 8, memoryview(block.data))
+                take(start, self.decoder.rows(block, n))
+
+        self._on_threads(read)
+
+    def _on_threads(self, read: Callable[[Reader], None]) -> None:
+        """Run `read`, which takes the next block until none is left, on two threads where that is worth it."""
+        with self.storage.opened() as reader:
+            if self.layout.n_bytes < WORTH_THREADS or (os.cpu_count() or 1) < 2:
+                read(reader)
+                return
+            _on_two(lambda: read(reader))
+
+    def _rows_per_block(self) -> int:
+        """As many as fill a block; of rows that do not fill bytes, eight at a time do."""
+        if self.layout.whole_bytes:
+            return max(1, 8 * BLOCK_BYTES // self.layout.row_bits)
+        return max(8, 8 * BITS_BLOCK_BYTES // self.layout.row_bits // 8 * 8)
+
+    def _fill(self, reader: Reader, begin: int, buffer: memoryview) -> None:
+        if reader.fill(begin, buffer) < len(buffer):
+            raise FCSError(f"{self.storage.name}: the file was cut short while it was read")
+
+
+def _on_two(work: Callable[[], None]) -> None:
+    """Run `work` here and on one more thread (a pool takes milliseconds to start); raises what either raised."""
+    problems: list[BaseException] = []
+
+    def other() -> None:
         try:
-            with self.path.open("rb", buffering=0) as file:
-                self._same_file(os.fstat(file.fileno()))
-                for start in range(0, layout.n_events, per_block):
-                    n = min(per_block, layout.n_events - start)
-                    rows = into[start : start + n] if into is not None else buffer[:n]  # type: ignore[index]
-                    file.seek(layout.begin + start * layout.row_bytes)
-                    self._fill(file, rows)
-                    yield start, rows
-                self._same_file(os.fstat(file.fileno()))
-        except OSError as problem:
-            raise FCSError(f"{self.path.name}: cannot be read: {problem.strerror or problem}") from None
+            work()
+        except BaseException as problem:
+            problems.append(problem)
 
-    def _fill(self, file: io.RawIOBase | Any, rows: Array) -> None:
-        view = memoryview(rows.reshape(-1).data)
-        while view:
-            got = file.readinto(view)
-            if not got:
-                raise FCSError(f"{self.path.name}: the file was cut short while it was read")
-            view = view[got:]
-
-    def _same_file(self, now: os.stat_result) -> None:
-        if (now.st_size, now.st_mtime_ns) != (self.size, self.modified_ns):
-            raise FCSError(f"{self.path.name}: the file has changed since it was opened")
-
-    def _stored_dtype(self, index: int) -> np.dtype[Any] | None:
-        """The NumPy type of the stored value, or None where its bytes must be put together."""
-        width, kind = self.layout.widths[index], self.channels[index].kind
-        order = self.layout.byte_order
-        letter = "u" if kind == "I" else "f"
-        if width == 1:
-            return np.dtype(np.uint8)
-        if width in (2, 4, 8) and order in (tuple(sorted(order)), tuple(sorted(order, reverse=True))):
-            return np.dtype(f"{'<' if order[0] == 1 else '>'}{letter}{width}")
-        return None
-
-    def _decoded_dtype(self, index: int) -> np.dtype[Any]:
-        width, kind = self.layout.widths[index], self.channels[index].kind
-        if kind != "I":
-            return np.dtype(np.float32 if kind == "F" else np.float64)
-        return np.dtype(f"u{next(size for size in (1, 2, 4, 8) if size >= width)}")
-
-    def _decode(self, rows: Array, index: int, dtype: np.dtype[Any] | None) -> Array:
-        layout = self.layout
-        first, width = layout.offsets[index], layout.widths[index]
-        if dtype is not None:
-            values: Array = np.ndarray(
-                (len(rows),), dtype=dtype, buffer=rows, offset=first, strides=(layout.row_bytes,)
-            )
-        else:
-            values = self._assemble(rows[:, first : first + width], index)
-        mask = layout.masks[index]
-        return values & values.dtype.type(mask) if mask else values
-
-    def _assemble(self, stored: Array, index: int) -> Array:
-        """Values whose width or byte order NumPy has no type for; stored: (rows, width) bytes."""
-        width = stored.shape[1]
-        order = self.layout.byte_order
-        if len(order) == width:
-            significance = [place - 1 for place in order]
-        elif order[0] == 1 or len(order) == 1:
-            significance = list(range(width))
-        else:
-            significance = list(range(width))[::-1]
-        target = self._decoded_dtype(index)
-        little = np.zeros((len(stored), target.itemsize), dtype=np.uint8)
-        for position, place in enumerate(significance):
-            little[:, place] = stored[:, position]
-        return little.view(target.newbyteorder("<"))[:, 0]
-
-
-def value_dtype(channel: Channel) -> np.dtype[Any]:
-    """float32, or float64 for type D and for integers above 24 bits that use them."""
-    wide = channel.kind == "D" or (channel.kind == "I" and channel.bits > 24 and channel.range > 2**24)
-    return np.dtype(np.float64 if wide else np.float32)
-
-
-def _to_linear(stored: Array, channel: Channel) -> Array:
-    """Linear values after $PnE and $PnG: 10^(decades * x / range) * offset, or x / gain."""
-    dtype = value_dtype(channel)
-    if channel.decades:
-        scaled = channel.offset * 10.0 ** (channel.decades * stored.astype(np.float64) / channel.range)
-        return scaled.astype(dtype)
-    if channel.gain != 1.0:
-        return (stored.astype(np.float64) / channel.gain).astype(dtype)
-    return stored.astype(dtype, copy=False)
+    thread = Thread(target=other)
+    thread.start()
+    try:
+        work()
+    finally:
+        thread.join()
+    if problems:
+        raise problems[0]

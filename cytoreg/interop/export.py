@@ -1,51 +1,37 @@
-"""A population's events as a file of their own: FCS with all channels and the spillover, or CSV."""
+"""A population's events as a file of their own, in any format that events are written in."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from cytoreg.errors import StoreError
-from cytoreg.fcs.write import write_fcs
 from cytoreg.gating.result import Result
+from cytoreg.interop.conversion import FORMATS, format_of
+from cytoreg.interop.events import events_of
 
 __all__ = ["export_population"]
 
+KEPT = ("$CYT", "$TIMESTEP")  # of the keywords; others may say whose blood it is
+
 
 def export_population(result: Result, population: str, path: Path) -> int:
-    """Write the events of a population, uncompensated linear values; the number of events written.
+    """Write the events of a population, uncompensated linear values with all channels; the number written.
 
-    Raises StoreError for an extension other than .fcs and .csv, TemplateError for an unknown population.
+    FCS, Parquet and AnnData hold markers and spillover too, CSV has neither. Raises StoreError for an
+    extension that is not known, TemplateError for an unknown population.
     """
+    form = FORMATS[format_of(path, to_write=True)]
     sample = result.bound.sample
     index = np.flatnonzero(result.mask(population))
-    columns = sample.columns(range(len(sample.channels)))
-    events = np.column_stack([column[index] for column in columns])
-    names = [channel.name for channel in sample.channels]
-    if path.suffix.lower() == ".fcs":
-        write_fcs(
-            path,
+    events = events_of(sample)
+    form.write(
+        replace(
             events,
-            names,
-            [channel.marker for channel in sample.channels],
-            ranges=[channel.top for channel in sample.channels],
-            spillover=sample.spillover,
-            double=events.dtype == np.float64,
-        )
-    elif path.suffix.lower() == ".csv":
-        try:
-            header = ",".join(f'"{name}"' for name in names)
-            np.savetxt(
-                path,
-                events,
-                delimiter=",",
-                header=header,
-                comments="",
-                fmt="%.17g" if events.dtype == np.float64 else "%.9g",
-            )
-        except OSError as problem:
-            raise StoreError(f"{path}: cannot be written: {problem.strerror or problem}") from None
-    else:
-        raise StoreError(f"{path}: events are written as .fcs or .csv, not {path.suffix or 'without extension'}")
+            columns=tuple(column[index] for column in events.columns),
+            text={key: sample.text[key] for key in KEPT if key in sample.text},
+        ),
+        path,
+    )
     return len(index)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bytes_of import fcs_bytes, floats, integers, written
+from said_of import one_line
 
 from cytoreg import FCSError, read_fcs
 
@@ -17,21 +18,19 @@ ROWS = [[float(i), float(-i)] for i in range(50)]
 ROW_BYTES = 8
 
 
-def one_line(path: Path, **choices: Any) -> str:
-    """The message with which a file is refused."""
-    with pytest.raises(FCSError) as caught:
-        read_fcs(path, **choices).to_numpy()
-    message = str(caught.value)
-    assert "\n" not in message
-    assert path.name in message
-    return message
-
-
 @contextmanager
 def bytes_asked_for(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The number of bytes that every read of a file opened meanwhile asked for."""
+    """The number of bytes that each read of a file opened meanwhile gave, by whatever call."""
     asked: list[int] = []
     opened = Path.open
+
+    def counted(read: Callable[..., Any]) -> Callable[..., Any]:
+        def reads(*arguments: Any) -> Any:
+            got = read(*arguments)
+            asked.append(got if isinstance(got, int) else len(got))
+            return got
+
+        return reads
 
     class Counted:
         def __init__(self, file: Any) -> None:
@@ -47,16 +46,15 @@ def bytes_asked_for(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
             return getattr(self._file, name)
 
         def read(self, size: int = -1) -> bytes:
-            content = self._file.read(size)
-            asked.append(len(content))
-            return content
+            return counted(self._file.read)(size)
 
         def readinto(self, buffer: Any) -> int:
-            got = self._file.readinto(buffer)
-            asked.append(got)
-            return got
+            return counted(self._file.readinto)(buffer)
 
     with monkeypatch.context() as patch:
+        for call in ("pread", "preadv"):
+            if hasattr(os, call):
+                patch.setattr(os, call, counted(getattr(os, call)))
         patch.setattr(Path, "open", lambda path, *a, **k: Counted(opened(path, *a, **k)))
         yield asked
 
@@ -70,7 +68,7 @@ def test_opening_reads_header_and_text_and_a_channel_reads_data_once(
     data = len(rows) * ROW_BYTES
     with bytes_asked_for(monkeypatch) as asked:
         sample = read_fcs(path)
-        assert sum(asked) <= len(content) - data
+        assert sum(asked) < 1 << 16 < data
         asked.clear()
         assert len(sample.channels) == 2
         assert sample.n_events == len(rows)
@@ -97,33 +95,10 @@ def test_data_does_not_lie_inside_the_text_segment(tmp_path: Path) -> None:
     assert sample.to_numpy().tolist() == ROWS
 
 
-@pytest.mark.parametrize("off", [-1, 1])
-def test_an_end_that_is_one_byte_off_loses_no_event(tmp_path: Path, off: int) -> None:
-    content = fcs_bytes(ROWS, floats("A", "B"), text_data=(0, off), header_data=(0, off)) + b"00000000"
-    sample = read_fcs(written(tmp_path, content))
-    assert sample.to_numpy().tolist() == ROWS
-
-
-def test_offsets_only_in_the_header_or_only_in_text_will_do(tmp_path: Path) -> None:
-    without = fcs_bytes(ROWS, floats("A", "B"), version="FCS2.0", drop=["$BEGINDATA", "$ENDDATA"])
-    assert read_fcs(written(tmp_path, without)).to_numpy().tolist() == ROWS
-    large = bytearray(fcs_bytes(ROWS, floats("A", "B")))
-    large[26:42] = b"       0       0"
-    assert read_fcs(written(tmp_path, bytes(large), "large.fcs")).to_numpy().tolist() == ROWS
-
-
 def test_without_tot_the_size_of_data_says_how_many_events_there_are(tmp_path: Path) -> None:
     sample = read_fcs(written(tmp_path, fcs_bytes(ROWS, floats("A", "B"), drop=["$TOT"])))
     assert sample.n_events == len(ROWS)
     assert "$TOT is absent" in str(sample.problems[0])
-
-
-@pytest.mark.parametrize(("tot", "read"), [("30", 30), ("80", 50), ("nan", 50), ("-4", 50), ("2.5", 50)])
-def test_a_tot_that_is_wrong_is_noted_and_never_reads_past_data(tmp_path: Path, tot: str, read: int) -> None:
-    sample = read_fcs(written(tmp_path, fcs_bytes(ROWS, floats("A", "B"), keywords={"$TOT": tot})))
-    assert sample.n_events == read
-    assert sample.to_numpy().tolist() == ROWS[:read]
-    assert sample.problems[0].affects_numbers
 
 
 def test_a_truncated_file_says_where_it_ends(tmp_path: Path) -> None:
@@ -139,7 +114,7 @@ def test_a_file_that_ends_within_header_or_text_is_refused(tmp_path: Path) -> No
 
 
 def test_what_is_no_fcs_file_is_refused(tmp_path: Path) -> None:
-    assert "begins with 'PK" in one_line(written(tmp_path, b"PK\x03\x04" + bytes(100)))
+    assert "begins with '%PDF" in one_line(written(tmp_path, b"%PDF-1.7" + bytes(100)))
     assert "'FCS9.9' is not one of" in one_line(
         written(tmp_path, fcs_bytes(ROWS, floats("A", "B"), version="FCS9.9"))
     )
@@ -152,14 +127,10 @@ def test_what_is_no_fcs_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"$MODE": "C"}, "only list mode"),
-        ({"$MODE": "U"}, "only list mode"),
-        ({"$DATATYPE": "A"}, "ASCII values are not read"),
         ({"$PAR": "none"}, "keyword $PAR: expected a number, found 'none'"),
         ({"$PAR": "nan"}, "keyword $PAR: expected a number, found 'nan'"),
         ({"$PAR": "2.5"}, "expected a whole number of channels"),
         ({"$PAR": "0"}, "expected a whole number of channels"),
-        ({"$BYTEORD": "1,1,2,3"}, "keyword $BYTEORD"),
     ],
 )
 def test_what_cannot_be_read_beyond_doubt_is_refused(
@@ -175,15 +146,6 @@ def test_an_integer_channel_must_say_its_bits(tmp_path: Path) -> None:
     )
     content = fcs_bytes([[1, 2]], integers("A", "B"), kind="I", keywords={"$P2B": "*"})
     assert "found '*'" in one_line(written(tmp_path, content))
-
-
-def test_ten_bits_that_fill_two_bytes_are_read(tmp_path: Path) -> None:
-    content = fcs_bytes([[1023], [5]], integers("X", top=1024), kind="I", keywords={"$P1B": "10"})
-    sample = read_fcs(written(tmp_path, content))
-    assert sample["X"].tolist() == [1023.0, 5.0]
-    assert "10 bits" in str(sample.problems[0])
-    packed = fcs_bytes([[1], [2]], integers("X"), kind="I", keywords={"$P1B": "10", "$TOT": "3"})
-    assert "only whole bytes are read" in one_line(written(tmp_path, packed))
 
 
 def test_several_data_sets_in_one_file(tmp_path: Path) -> None:

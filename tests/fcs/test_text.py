@@ -39,12 +39,6 @@ def test_an_empty_value_before_the_spillover_does_not_swallow_it(tmp_path: Path,
     assert sample.text[before] == ""
 
 
-@pytest.mark.parametrize("delimiter", ["/", "|", "\\", "\f", "\x1e", "!"])
-def test_any_delimiter_will_do(tmp_path: Path, delimiter: str) -> None:
-    sample = read_fcs(written(tmp_path, fcs_bytes(ROWS, floats("FSC-A", "SSC-A"), delimiter=delimiter)))
-    assert [channel.name for channel in sample.channels] == ["FSC-A", "SSC-A"]
-
-
 def test_parameters_go_by_number_though_their_keywords_stand_in_alphabetical_order(tmp_path: Path) -> None:
     names = [f"D{i}" for i in range(1, 13)]
     rows = [[float(10 * row + i) for i in range(12)] for row in range(3)]
@@ -80,21 +74,3 @@ def test_what_is_not_a_finite_number_is_not_a_number(word: str) -> None:
     assert number({"$TOT": word}, "$TOT", "f") is None
     with pytest.raises(FCSError, match=r"keyword \$TOT: expected a number"):
         number({"$TOT": word}, "$TOT", "f", required=True)
-
-
-def test_a_supplemental_text_segment_adds_keywords_and_changes_none(tmp_path: Path) -> None:
-    more = b"/EXTRA/yes/$PAR/99/"
-    place = {"$BEGINSTEXT": "00000000", "$ENDSTEXT": "00000000"}
-    at = len(fcs_bytes(ROWS, floats("A", "B"), keywords=place))
-    place = {"$BEGINSTEXT": f"{at:08d}", "$ENDSTEXT": f"{at + len(more) - 1:08d}"}
-    sample = read_fcs(written(tmp_path, fcs_bytes(ROWS, floats("A", "B"), keywords=place) + more))
-    assert sample.text["EXTRA"] == "yes"
-    assert sample.text["$PAR"] == "2"
-    assert sample["B"].tolist() == [-2.0, 4.0]
-
-
-def test_a_supplement_outside_the_file_is_left_out_and_noted(tmp_path: Path) -> None:
-    place = {"$BEGINSTEXT": "900000", "$ENDSTEXT": "900100"}
-    sample = read_fcs(written(tmp_path, fcs_bytes(ROWS, floats("A", "B"), keywords=place)))
-    assert "outside the file" in str(sample.problems[0])
-    assert sample["A"].tolist() == [1.5, 3.25]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cytoreg.compensation import apply
+from cytoreg.gating.binned import BinnedEllipse, BinnedPolygon, Grid
 from cytoreg.gating.gates import (
     All,
     Any_,
@@ -392,6 +393,36 @@ def test_a_plan_that_points_nowhere_is_refused_before_any_event_is_read() -> Non
     ]:
         with pytest.raises(ValueError, match=message):
             bad()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_gates_on_a_grid_of_bins(seed: int) -> None:
+    """FlowJo's rule: its own `contains` is the reference."""
+    rng = np.random.default_rng(seed)
+    events = np.where(rng.random((20_000, 4)) < 0.4, rng.normal(0, 150, (20_000, 4)), rng.lognormal(8, 2, (20_000, 4)))
+    events = np.round(events).astype(np.float32)
+    events[rng.integers(0, 20_000, 30), rng.integers(0, 4, 30)] = rng.choice([NAN, INF, -INF], 30)
+    grids = {
+        "t0": [Grid(0.0, 262144.0, nearest=True), Grid(-100.0, 4000.0, 100, nearest=True, kept=400), Grid(0.0, 1e4)],
+        "c1": [Grid(0.0, 4.5), Grid(0.0, 4.5, 256, kept=500)],
+        "c8": [Grid(0.0, 4096.0), Grid(1000.0, 4096.0, 64)],
+        "t6": [Grid(0.0, 4.5)],  # has values without a logarithm
+    }
+    populations = []
+    for k, (x, y) in enumerate([("t0", "c1"), ("c1", "c8"), ("c8", "c8"), ("t0", "t0"), ("t6", "c1")]):
+        of_x, of_y = (grids[name][rng.integers(len(grids[name]))] for name in (x, y))
+        low, high = (np.array([getattr(grid, end) for grid in (of_x, of_y)]) for end in ("low", "high"))
+        vertices = low + (high - low) * rng.uniform(-0.1, 1.1, (int(rng.integers(3, 9)), 2))
+        shape = Polygon((x, y), tuple(map(tuple, vertices.tolist())))
+        populations.append(Population(f"polygon {k}", cast(Gate, BinnedPolygon(shape, (of_x, of_y)))))
+        spread = ((high - low) * 0.2) ** 2
+        egg = Ellipse((x, y), tuple((low + high) / 2), ((spread[0], 0.0), (0.0, spread[1])), 1.3)
+        parent = populations[-1].name
+        populations.append(Population(f"ellipse {k}", cast(Gate, BinnedEllipse(egg, (of_x, of_y))), parent))
+    assert_equal_to_the_reference(Plan(4, AXES, populations), events)
+    without_gaps = [population for population in populations if "t6" not in population.gate.on]
+    found = decide(Plan(4, AXES, without_gaps), events)
+    assert found.kernel == "numpy" or found.n_exact < 0.05 * len(events)
 
 
 def test_a_gate_that_the_kernel_does_not_know_goes_to_numpy() -> None:

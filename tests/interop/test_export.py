@@ -102,7 +102,7 @@ def test_an_empty_population_is_an_empty_file(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_one_line(result: Result, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"written as \.fcs or \.csv, not \.xyz"):
+    with pytest.raises(StoreError, match=r"\.xyz is not written as events; there are: \.fcs, \.csv"):
         export_population(result, "CD4+", tmp_path / "a.xyz")
     for name in ("a.fcs", "a.csv"):
         with pytest.raises(StoreError, match="cannot be written"):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cytoreg.transforms import Arcsinh, Hyperlog, Linear, Logicle, Transform
 
-__all__ = ["Limits", "Table", "is_linear", "limits", "table"]
+__all__ = ["Limits", "Table", "has_gaps", "is_linear", "limits", "table"]
 
 Array = npt.NDArray[np.float64]
 WOBBLE = 1e-10  # of the largest display value: how far `forward` may be from a curve that never decreases
@@ -58,6 +58,11 @@ class Limits:
 def is_linear(transform: Transform) -> bool:
     """Whether display values are the linear values themselves."""
     return type(transform) is Linear
+
+
+def has_gaps(transform: Transform) -> bool:
+    """Whether some finite values have no display value."""
+    return bool(np.isnan(_forward(transform, GRID)).any())
 
 
 def table(transform: Transform, low: float, high: float) -> Table:

@@ -29,7 +29,7 @@
 #define API __attribute__((visibility("default")))
 #endif
 
-enum { BOX, POLYGON, ELLIPSE, NOT, SAME, ANY, NOTHING, UNSURE };
+enum { BOX, POLYGON, ELLIPSE, NOT, SAME, ANY, NOTHING, UNSURE, BINNED };
 enum { OUT = 0, IN = 1, EDGE = 2 };
 
 typedef struct { const char *base; int64_t stride, wide; } Channel; /* wide: 0 float32, 1 float64 */
@@ -51,6 +51,10 @@ typedef struct {
     double low_x, low_y, per_x, per_y;    /* corner, and cells per display unit; float32 values */
 } Polygon;
 typedef struct { int64_t dims, axes, numbers; } Ellipse; /* numbers: center, precision row by row, distance squared */
+typedef struct {
+    int64_t axis_x, axis_y, cells, n_x, n_y;                  /* n_y rows of n_x cells: OUT or IN */
+    double low_x, per_x, margin_x, low_y, per_y, margin_y;    /* margins in cells, below half a cell */
+} Binned;
 typedef struct { int64_t kind, domain, first, count; } Op; /* domain -1: all events */
 typedef struct {
     const Channel *channels; int64_t n_channels;
@@ -60,6 +64,7 @@ typedef struct {
     const Bound *bounds;
     const Polygon *polygons; const double *vertices; const uint8_t *rasters;
     const Ellipse *ellipses; const double *numbers;
+    const Binned *binned; const uint8_t *cells;
     const int64_t *operands;
     const Op *ops; int64_t n_ops;
     const int64_t *outputs; int64_t n_outputs;
@@ -399,6 +404,36 @@ static void ellipse(Tile *t, const Op *op, const uint64_t *domain, uint64_t *to)
     memcpy(to, inside, sizeof inside);
 }
 
+static inline int64_t bin_of(double at, int64_t n)
+{
+    at = at > 0 ? at : 0; /* also what is not a number; an event off the axis counts in the bin at its end */
+    return at < (double)(n - 1) ? (int64_t)at : n - 1;
+}
+
+/* A gate that FlowJo's rule decides by the bins that an event is in: undecided where its neighbours differ and the
+   event may be in either. */
+static void binned(Tile *t, const Op *op, const uint64_t *domain, uint64_t *to)
+{
+    const Plan *p = t->plan;
+    const Binned g = p->binned[op->first];
+    const int curved_x = p->axes[g.axis_x].curved != 0, curved_y = p->axes[g.axis_y].curved != 0;
+    if (curved_x) display(t, g.axis_x, domain); else linear(t, g.axis_x, domain);
+    if (curved_y) display(t, g.axis_y, domain); else linear(t, g.axis_y, domain);
+    uint64_t inside[WORDS] = {0};
+    FOR_EACH(domain, i) {
+        const double x = curved_x ? t->u[g.axis_x * TILE + i] : t->x[g.axis_x * TILE + i];
+        const double y = curved_y ? t->u[g.axis_y * TILE + i] : t->x[g.axis_y * TILE + i];
+        const double at_x = (x - g.low_x) * g.per_x, at_y = (y - g.low_y) * g.per_y;
+        const int64_t left = bin_of(at_x - g.margin_x, g.n_x), right = bin_of(at_x + g.margin_x, g.n_x);
+        const uint8_t *low = p->cells + g.cells + bin_of(at_y - g.margin_y, g.n_y) * g.n_x;
+        const uint8_t *high = p->cells + g.cells + bin_of(at_y + g.margin_y, g.n_y) * g.n_x;
+        const int all = low[left] + low[right] + high[left] + high[right];
+        if (all == 4) inside[i >> 6] |= (uint64_t)1 << (i & 63);
+        else if (all) doubt(t, i);
+    }
+    memcpy(to, inside, sizeof inside);
+}
+
 static void decide_tile(Tile *t, const uint64_t *valid)
 {
     const Plan *p = t->plan;
@@ -414,6 +449,7 @@ static void decide_tile(Tile *t, const uint64_t *valid)
         case BOX: box(t, op, domain, to); break;
         case POLYGON: polygon(t, op, domain, to); break;
         case ELLIPSE: ellipse(t, op, domain, to); break;
+        case BINNED: binned(t, op, domain, to); break;
         case NOT:
             for (int w = 0; w < WORDS; w++) to[w] = domain[w] & ~t->registers[operand[0] * WORDS + w];
             break;

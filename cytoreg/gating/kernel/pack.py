@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,14 @@ POLYGON = np.dtype(
     + [(name, "f8") for name in ("low_x", "low_y", "per_x", "per_y")]
 )
 ELLIPSE = np.dtype([(name, "i8") for name in ("dims", "axes", "numbers")])
+BINNED = np.dtype(
+    [(name, "i8") for name in ("axis_x", "axis_y", "cells", "n_x", "n_y")]
+    + [(name, "f8") for name in ("low_x", "per_x", "margin_x", "low_y", "per_y", "margin_y")]
+)
 OP = np.dtype([(name, "i8") for name in ("kind", "domain", "first", "count")])
-BOX_OP, POLYGON_OP, ELLIPSE_OP, NOT_OP, SAME_OP, ANY_OP, NOTHING_OP, UNSURE_OP = range(8)
+BOX_OP, POLYGON_OP, ELLIPSE_OP, NOT_OP, SAME_OP, ANY_OP, NOTHING_OP, UNSURE_OP, BINNED_OP = range(9)
 SIDE, EDGE = 128, 2  # cells of a raster, and the mark of one that an edge comes near
+MOST_CELLS = 1 << 18  # of the grids of a binned gate
 WORST_CONDITION = 1e8
 EVERYTHING = -1
 
@@ -61,6 +67,8 @@ class Packed:
     rasters: npt.NDArray[np.uint8]
     ellipses: npt.NDArray[Any]
     numbers: npt.NDArray[np.float64]
+    binned: npt.NDArray[Any]
+    cells: npt.NDArray[np.uint8]
     operands: npt.NDArray[np.int64]
     ops: npt.NDArray[Any]
     outputs: npt.NDArray[np.int64]
@@ -70,7 +78,8 @@ class Packed:
         fields = [channels.ctypes.data, len(channels), self.sources.ctypes.data]
         fields += [self.axes.ctypes.data, len(self.axes), self.lines.ctypes.data, self.bounds.ctypes.data]
         fields += [self.polygons.ctypes.data, self.vertices.ctypes.data, self.rasters.ctypes.data]
-        fields += [self.ellipses.ctypes.data, self.numbers.ctypes.data, self.operands.ctypes.data]
+        fields += [self.ellipses.ctypes.data, self.numbers.ctypes.data]
+        fields += [self.binned.ctypes.data, self.cells.ctypes.data, self.operands.ctypes.data]
         fields += [self.ops.ctypes.data, len(self.ops), self.outputs.ctypes.data, len(self.outputs)]
         return np.array(fields, dtype=np.int64)
 
@@ -97,6 +106,8 @@ def pack(plan: Plan, library: ctypes.CDLL) -> Packed:
         rasters=_joined(packing.rasters, np.uint8, (0,)),
         ellipses=_rows(packing.ellipses, ELLIPSE),
         numbers=np.array(packing.numbers, dtype=np.float64),
+        binned=_rows(packing.binned, BINNED),
+        cells=_joined(packing.cells, np.uint8, (0,)),
         operands=np.array(packing.operands, dtype=np.int64),
         ops=_rows(packing.ops, OP),
         outputs=np.array([packing.registers[p.name] for p in plan.populations], dtype=np.int64),
@@ -120,6 +131,8 @@ class _Packing:
     rasters: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     ellipses: list[tuple[Any, ...]] = field(default_factory=list)
     numbers: list[float] = field(default_factory=list)
+    binned: list[tuple[Any, ...]] = field(default_factory=list)
+    cells: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     operands: list[int] = field(default_factory=list)
     ops: list[tuple[int, int, int, int]] = field(default_factory=list)
 
@@ -134,6 +147,8 @@ class _Packing:
             case Polygon() | Ellipse():
                 with contextlib.suppress(_Unsupported):
                     self._widen(gate.on, *_extent(gate))
+            case _ if (grids := getattr(gate, "grids", None)) is not None:
+                self._widen(gate.on, [grid.low for grid in grids], [grid.high for grid in grids])
 
     def _widen(self, on: Sequence[str], low: Sequence[Any] | Any, high: Sequence[Any] | Any) -> None:
         for name, least, most in zip(on, low, high, strict=True):
@@ -210,6 +225,8 @@ class _Packing:
                 return self._op(SAME_OP, domain, operands=[self.registers[population]])
             case Nothing():
                 return self._op(NOTHING_OP, domain)
+            case _ if getattr(gate, "grids", None) is not None:
+                return self._lay_binned(gate, domain)
             case _:
                 raise _Unsupported
 
@@ -260,6 +277,42 @@ class _Packing:
         self.operands += [self.slots[name] for name in gate.on]
         self.numbers += [*map(float, gate.center), *precision.reshape(-1).tolist(), float(gate.distance**2)]
         return self._op(ELLIPSE_OP, domain, first=len(self.ellipses) - 1)
+
+
+    def _lay_binned(self, gate: Any, domain: int) -> int:
+        """A polygon or ellipse of gating/binned.py: what it says of the middle of each cell of two grids."""
+        if len(gate.on) != 2 or any(curve.has_gaps(self.plan.axes[name].transform) for name in gate.on):
+            raise _Unsupported
+        fields: list[float] = []
+        for name, grid in zip(gate.on, gate.grids, strict=True):
+            n = grid.kept or grid.bins
+            per = n / (grid.high - grid.low)
+            to_nearest = grid.nearest if grid.kept is None else not grid.nearest
+            curved = not curve.is_linear(self.plan.axes[name].transform)
+            margin = self.errors[name] * per * 1.01 if curved else 0.0
+            margin += 1e-9 * (1 + max(abs(grid.low), abs(grid.high)) * per)
+            fields += [grid.low - (0.5 / per if to_nearest else 0.0), per, margin]
+            if not np.isfinite(fields).all() or margin >= 0.49:
+                raise _Unsupported
+        cells, n_x, n_y = binned_cells(gate)
+        first = sum(len(other) for other in self.cells)
+        self.cells.append(cells)
+        self.binned.append((self.slots[gate.on[0]], self.slots[gate.on[1]], first, n_x, n_y, *fields))
+        return self._op(BINNED_OP, domain, first=len(self.binned) - 1)
+
+
+@lru_cache(maxsize=256)
+def binned_cells(gate: Any) -> tuple[npt.NDArray[np.uint8], int, int]:
+    """1 for each cell of a binned gate's grids that is inside, row by row, and the cells of x and of y."""
+    n_x, n_y = (grid.kept or grid.bins for grid in gate.grids)
+    if n_x * n_y > MOST_CELLS:
+        raise _Unsupported
+    middles = []
+    for grid, n in zip(gate.grids, (n_x, n_y), strict=True):
+        to_nearest = grid.nearest if grid.kept is None else not grid.nearest
+        middles.append(grid.low + (np.arange(n) + (0.0 if to_nearest else 0.5)) * ((grid.high - grid.low) / n))
+    x, y = np.tile(middles[0], n_y), np.repeat(middles[1], n_x)
+    return gate.contains([x, y]).astype(np.uint8), n_x, n_y
 
 
 def _extent(gate: Polygon | Ellipse) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
