@@ -9,17 +9,17 @@ docs/explanation/flowjo.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cytoreg.gating.events import Axis
-from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon
+from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon, Rectangle
 from cytoreg.transforms import Arcsinh, Biexponential, Linear
 
-__all__ = ["BinnedEllipse", "BinnedPolygon", "Grid", "grid_of", "on_grid"]
+__all__ = ["BinnedEllipse", "BinnedPolygon", "BinnedRectangle", "Grid", "grid_of", "on_grid"]
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -96,6 +96,36 @@ class BinnedPolygon:
 
 
 @dataclass(frozen=True)
+class BinnedRectangle:
+    """A rectangle of FlowJo 9: events and limits in the bin that they are in, its rows one lower than its columns.
+
+    FlowJo 10 decides rectangles exactly; this is for axes whose events were `kept` as channels.
+    """
+
+    shape: Rectangle
+    grids: tuple[Grid, Grid]
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """The axes of the shape."""
+        return self.shape.on
+
+    def contains(self, columns: Any) -> Mask:
+        """Mask of shape (n,) from the display columns of x and y."""
+        inside = np.ones(len(columns[0]), dtype=bool)
+        for i, (grid, column) in enumerate(zip(self.grids, columns, strict=True)):
+            plain = replace(grid, nearest=False, kept=None)
+            low, high = plain.vertices(np.array([self.shape.min[i], self.shape.max[i]])) - i
+            bins = plain.events(column)
+            inside &= (bins >= low) & (bins < high)
+        return inside
+
+    def describe(self) -> dict[str, Any]:
+        """The true shape as a template would say it."""
+        return self.shape.describe()
+
+
+@dataclass(frozen=True)
 class BinnedEllipse:
     """An ellipse that holds an event where it holds the event's bin. shape: in display units."""
 
@@ -118,7 +148,7 @@ class BinnedEllipse:
 
 
 def on_grid(gate: Gate, axes: Mapping[str, Axis]) -> Any:
-    """The same gate with its polygons and ellipses on the grid of their axes."""
+    """The same gate with its polygons and ellipses (and FlowJo 9's rectangles) on the grid of their axes."""
     match gate:
         case All(parts=parts):
             return All(tuple(on_grid(part, axes) for part in parts))
@@ -129,6 +159,9 @@ def on_grid(gate: Gate, axes: Mapping[str, Axis]) -> Any:
         case Polygon():
             x, y = (grid_of(axes[name]) for name in gate.on)
             return BinnedPolygon(gate, (x, y))
+        case Rectangle(on=(_, _)) if all(grid_of(axes[name]).kept for name in gate.on):
+            x, y = (grid_of(axes[name]) for name in gate.on)
+            return BinnedRectangle(gate, (x, y))
         case Ellipse():
             return BinnedEllipse(gate, tuple(grid_of(axes[name]) for name in gate.on))
         case _:

@@ -18,12 +18,13 @@ from cytoreg.gating.gates import Gate
 from cytoreg.gating.naming import ids_of, path_of
 from cytoreg.gating.spec import drawn
 from cytoreg.gating.template import LONGEST_LINE, ROOT, Population, SampleGates, Template
-from cytoreg.interop.diva_gates import ALL_EVENTS, Axes, NotCarried, Parameter, gate_of, steps_of
+from cytoreg.interop.diva_gates import Axes, NotCarried, Parameter, gate_of, steps_of
 from cytoreg.interop.xmlfile import XmlFile, root_of
 
 __all__ = ["read", "recognises"]
 
 MATRIX = "diva"
+ALL_EVENTS = "All Events"
 
 
 def recognises(head: bytes) -> bool:
@@ -49,6 +50,7 @@ def read(path: Path, *, bins: bool = True) -> tuple[Template, list[str]]:
     name = (experiment.get("name") or Path(path).stem).strip()
     lost: list[str] = []
     samples: dict[str, SampleGates] = {}
+    worksheets = experiment.findall("acquisition_worksheets/worksheet_template")
     tubes = list(_tubes(experiment))
     if not tubes:
         file.fail(experiment, "holds no tube")
@@ -57,7 +59,7 @@ def read(path: Path, *, bins: bool = True) -> tuple[Template, list[str]]:
         key = item.data if item.data and files.count(item.data) == 1 else item.path
         while key in samples:
             key += " (2)"
-        reader = _Tube(file, item, decades, lost, bins=bins)
+        reader = _Tube(file, item, decades, lost, worksheets, bins=bins)
         samples[key] = reader.gates(Template(name, {}, where=str(path)))
     version = file.root.get("version", "").strip()
     description = f"experiment of FACSDiva {version.removeprefix('Version').strip()}".strip()
@@ -95,9 +97,13 @@ def _tubes(experiment: Any) -> Iterator[_Item]:
 class _Tube:
     """One tube: its settings, its gates, its counts. Its sentences join `lost`."""
 
-    def __init__(self, file: XmlFile, item: _Item, decades: float, lost: list[str], *, bins: bool) -> None:
+    def __init__(
+        self, file: XmlFile, item: _Item, decades: float, lost: list[str], worksheets: list[Any], *, bins: bool
+    ) -> None:
         self.file = file
         self.item = item
+        self.worksheets = worksheets
+        self.whole = ALL_EVENTS
         self.decades = decades
         self.lost = lost
         self.bins = bins
@@ -106,9 +112,10 @@ class _Tube:
         """The tube's own template, its names, and Diva's counts by path."""
         parameters = self._parameters()
         axes = Axes(parameters, self.decades)
-        elements = self._elements()
-        if not elements:
-            self._say("has no gates of its own; gates of a global worksheet are not carried over")
+        elements = self._elements(self.item.element)
+        own = bool(elements)
+        if not own:
+            elements = self._of_worksheets()
         names = {fullname: steps_of(fullname) for fullname in elements}
         whole = [fullname for fullname, item in elements.items() if not self._is_composite(item)]
         ids = dict(zip(whole, ids_of([names[fullname] for fullname in whole]), strict=True))
@@ -126,7 +133,7 @@ class _Tube:
                     self.file,
                     elements[fullname],
                     axes,
-                    ids | {ALL_EVENTS: ROOT},
+                    ids | {self.whole: ROOT},
                     quadrant=quadrants.get(fullname),
                     bins=self.bins,
                 )
@@ -139,34 +146,47 @@ class _Tube:
         template = Template(
             f"{empty.name}/{self.item.path}",
             {},
-            compensation=MATRIX if matrix is not None else "none",
-            matrices={MATRIX: matrix} if matrix is not None else {},
+            compensation=matrix if isinstance(matrix, str) else MATRIX,
+            matrices={} if isinstance(matrix, str) else {MATRIX: matrix},
             axes={name: spec for name, spec in axes.specs.items() if _is_used(name, populations)},
             where=empty.where,
         ).with_populations(populations)
-        return SampleGates(template, self.item.names, self._counts(elements, names, populations, ids))
+        counts = self._counts(elements, names, populations, ids) if own else {}
+        return SampleGates(template, self.item.names, counts)
 
-    def _elements(self) -> dict[str, Any]:
+    def _elements(self, holder: Any) -> dict[str, Any]:
         """Gate elements by their fullname, without the one that stands for all events."""
         elements: dict[str, Any] = {}
-        for element in self.item.element.findall("gates/gate"):
+        for element in holder.findall("gates/gate"):
             fullname = (element.get("fullname") or "").strip()
             if not fullname:
                 self.file.fail(element, "fullname is required and is not there")
             if fullname in elements:
                 self.file.fail(element, f"{fullname!r} stands twice in the tube")
-            if not steps_of(fullname):
-                if fullname != ALL_EVENTS:
-                    self.file.fail(element, f"expected a population below {ALL_EVENTS!r}, found {fullname!r}")
+            if element.get("type") == "EventSource_Classifier":
+                self.whole = fullname
                 continue
+            if not steps_of(fullname):
+                self.file.fail(element, f"expected a population below {self.whole!r}, found {fullname!r}")
             if len(steps_of(fullname)) > LONGEST_LINE:
                 self.file.fail(element, f"more than {LONGEST_LINE} gates in a row")
             elements[fullname] = element
         return elements
 
+    def _of_worksheets(self) -> dict[str, Any]:
+        """A tube without gates of its own has those of the global worksheet, where there is one that has gates."""
+        found = [(item, gates) for item in self.worksheets if (gates := self._elements(item))]
+        if len(found) == 1:
+            self._say(
+                f"has no gates of its own: those of the global worksheet {found[0][0].get('name')!r} are taken"
+            )
+            return found[0][1]
+        self._say("has no gates" + (f", and there are {len(found)} global worksheets with gates" if found else ""))
+        return {}
+
     def _parent(self, element: Any, fullname: str, ids: Mapping[str, str]) -> str:
         said = (element.findtext("parent") or fullname.rpartition("\\")[0]).strip()
-        if said == ALL_EVENTS:
+        if said == self.whole:
             return ROOT
         if said not in ids:
             self.file.fail(element, f"parent: {said!r} is not among the gates of the tube")
@@ -198,7 +218,7 @@ class _Tube:
         ids: Mapping[str, str],
     ) -> dict[str, int]:
         """What Diva counted, by path; a tube whose events it has not counted holds zeros throughout."""
-        whole = self.item.element.find(f"gates/gate[@fullname='{ALL_EVENTS}']")
+        whole = self.item.element.find("gates/gate[@type='EventSource_Classifier']")
         if whole is None or not _number(self.file, whole, "num_events", 0.0):
             return {}
         kept = {population.id for population in populations}
@@ -216,26 +236,31 @@ class _Tube:
             largest = _number(self.file, element, "max", 262143.0)
             if (element.findtext("is_log") or "").strip() == "true":
                 largest = 10.0 ** min(largest, 12.0)
-            if not largest > 0:
-                self.file.fail(element, f"max: expected a number above 0, found {largest:g}")
+            if not largest >= 1:
+                self.file.fail(element, f"max: expected a linear value of 1 or more, found {largest:g}")
             said = element.findall("compensation/compensation_coefficient")
             numbers = tuple(self.file.finite(item, item.text, "compensation_coefficient") for item in said)
             found[name] = Parameter(name, float(round(largest) + 1), numbers)
         return found
 
-    def _matrix(self, parameters: Mapping[str, Parameter]) -> Matrix | None:
-        """The spillover whose inverse the coefficients are; None where the tube is not compensated.
+    def _matrix(self, parameters: Mapping[str, Parameter]) -> Matrix | str:
+        """The spillover whose inverse the coefficients are; `none` where the tube is not compensated.
 
         Row i of the coefficients makes the compensated value of channel i out of all of them.
         """
         settings = self.item.element.find("instrument_settings")
         if settings is None or (settings.findtext("compensation_enabled") or "").strip() != "true":
-            return None
+            return "none"
         rows = [item for item in parameters.values() if item.coefficients]
         if not rows:
-            return None
-        if any(len(item.coefficients) != len(rows) for item in rows):
-            self.file.fail(settings, f"{len(rows)} compensated parameters need {len(rows)} coefficients each")
+            return "none"
+        odd = next((item for item in rows if len(item.coefficients) != len(rows)), None)
+        if odd is not None:
+            self._say(
+                f"has {len(rows)} compensated parameters and {len(odd.coefficients)} coefficients for {odd.name!r}: "
+                "the spillover in its FCS file is taken"
+            )
+            return "from_file"
         coefficients = np.array([item.coefficients for item in rows])
         if np.linalg.cond(coefficients) > 1e8:
             self.file.fail(settings, "the compensation coefficients cannot be inverted")

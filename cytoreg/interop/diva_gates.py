@@ -20,9 +20,8 @@ from cytoreg.interop.diva_bins import Scale
 from cytoreg.interop.xmlfile import XmlFile
 from cytoreg.transforms import Linear, Log, Logicle, Transform
 
-__all__ = ["ALL_EVENTS", "Axes", "NotCarried", "Parameter", "gate_of", "steps_of"]
+__all__ = ["Axes", "NotCarried", "Parameter", "gate_of", "steps_of"]
 
-ALL_EVENTS = "All Events"
 CHANNELS = 4096.0
 DECADES_OF_BIEXPONENTIAL = 4.5
 REGIONS = ("POLYGON_REGION", "RECTANGLE_REGION", "INTERVAL_REGION")
@@ -57,21 +56,22 @@ class Axes:
 
     def linear(self, channel: str) -> tuple[str, Scale]:
         """0 to the top of the channel."""
-        return self._add(channel, channel, Linear()), Scale(0.0, self._top(channel))
+        return self._add(channel, channel, Linear()), Scale(0.0, self.top(channel))
 
     def log(self, channel: str) -> tuple[str, Scale]:
         """So many decades below the largest value; what lies lower is shown at the lower end."""
-        scale = Log(self._top(channel) - 1.0, self.decades, clip=True)
+        scale = Log(self.top(channel) - 1.0, self.decades, clip=True)
         return self._add(f"{channel} (log)", channel, scale), Scale(0.0, self.decades)
 
     def biexponential(self, channel: str, width: float) -> tuple[str, Scale]:
         """Logicle over 4.5 decades, whose linear part ends at `width` (linear values) below zero."""
-        top = self._top(channel)
+        top = self.top(channel)
         w = 0.5 * (DECADES_OF_BIEXPONENTIAL - math.log10(top / width)) if width > 0 else 0.0
         scale = Logicle(top, max(w, 0.0), DECADES_OF_BIEXPONENTIAL)
         return self._add(f"{channel} ({width:g})", channel, scale), Scale(0.0, DECADES_OF_BIEXPONENTIAL)
 
-    def _top(self, channel: str) -> float:
+    def top(self, channel: str) -> float:
+        """The top of a channel's linear scale; 262144 where the tube does not say."""
         return self.parameters[channel].top if channel in self.parameters else 262144.0
 
     def _add(self, name: str, channel: str, transform: Transform) -> str:
@@ -166,6 +166,13 @@ def _part(
 
 
 def _side(file: XmlFile, element: Any, region: Any, points: list[Any], side: str, axes: Axes) -> _Side:
+    try:
+        return _scaled(file, element, region, points, side, axes)
+    except ValueError as problem:  # of a scale that cannot be
+        file.fail(element, f"{side} axis: {problem}")
+
+
+def _scaled(file: XmlFile, element: Any, region: Any, points: list[Any], side: str, axes: Axes) -> _Side:
     channel = (region.get(f"{side}parm") or "").strip()
     if not channel:
         file.fail(region, f"{side}parm is required and is not there")
@@ -184,7 +191,7 @@ def _side(file: XmlFile, element: Any, region: Any, points: list[Any], side: str
         axis, scale = axes.linear(channel)
         return _Side(axis, scale, values)
     axis, scale = axes.log(channel)
-    least = math.log10(axes.parameters[channel].top - 1.0) - axes.decades if channel in axes.parameters else 0.0
+    least = math.log10(axes.top(channel) - 1.0) - axes.decades
     return _Side(axis, scale, [value - least for value in values])
 
 

@@ -23,7 +23,7 @@ _HEAD = 65_536  # a licence may stand before the root element
 
 
 def load_template(source: str | os.PathLike[str]) -> Template:
-    """A shipped template by name, or one from a file: YAML, GatingML 2.0.
+    """A shipped template by name, or one from a file: YAML, GatingML 2.0, FlowJo, FACSDiva, openCyto.
 
     Raises TemplateError where there is neither, or the file is not a template.
     """

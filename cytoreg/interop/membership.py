@@ -6,20 +6,43 @@ HDF5 takes `/` in a name for a folder, so that columns are called by the steps o
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cytoreg.gating.result import Result
 from cytoreg.gating.template import ROOT
+from cytoreg.interop.anndata import write_events_h5ad
+from cytoreg.interop.events import events_of
+from cytoreg.interop.export import KEPT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["membership_columns", "membership_obs", "membership_uns"]
+__all__ = ["membership_columns", "membership_obs", "membership_uns", "write_gated_h5ad"]
 
 BETWEEN = " > "
 SLASH = "\u2215"  # the division slash, which HDF5 does not take for a folder
+
+
+def write_gated_h5ad(result: Result, path: Path, population: str = ROOT) -> list[str]:
+    """Write the events of a population as .h5ad, uncompensated, with the membership of each event in `obs`.
+
+    What could not be carried over comes back in sentences. Raises TemplateError for an unknown population,
+    MissingDependency where anndata is not installed.
+    """
+    index = np.flatnonzero(result.mask(population))
+    sample = result.bound.sample
+    events = events_of(sample)
+    events = replace(
+        events,
+        columns=tuple(column[index] for column in events.columns),
+        text={key: sample.text[key] for key in KEPT if key in sample.text},
+    )
+    obs = membership_obs(result).iloc[index]
+    return write_events_h5ad(events, path, obs=obs, uns={"populations": membership_uns(result)})
 
 
 def membership_columns(result: Result) -> dict[str, str]:

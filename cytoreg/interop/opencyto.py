@@ -19,7 +19,7 @@ from cytoreg.gating.naming import ids_of
 from cytoreg.gating.template import LONGEST_LINE, ROOT, Population, Template
 from cytoreg.interop.opencyto_build import SCALE, Builder
 from cytoreg.interop.opencyto_methods import family_of
-from cytoreg.interop.opencyto_rows import COLUMNS, Node, Row
+from cytoreg.interop.opencyto_rows import COLUMNS, Node, Row, shortened
 
 __all__ = ["read", "recognises"]
 
@@ -77,7 +77,7 @@ def _rows(path: Path) -> list[Row]:
     header = [cell.strip() for cell in table[0]]
     for column in COLUMNS:
         if column not in header:
-            raise TemplateError(f"{path}: no column {column!r}; {suggest(column, header)}")
+            raise TemplateError(f"{path}: {shortened(f'no column {column!r}; {suggest(column, header)}')}")
     if len(table) > MOST_ROWS:
         raise TemplateError(f"{path}: more than {MOST_ROWS} rows")
     rows = []

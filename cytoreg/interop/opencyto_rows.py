@@ -9,10 +9,11 @@ from typing import Any, NoReturn
 from cytoreg.errors import TemplateError
 from cytoreg.interop.r_objects import RCall, RSyntaxError, parse_arguments
 
-__all__ = ["COLUMNS", "Node", "Row"]
+__all__ = ["COLUMNS", "Node", "Row", "shortened"]
 
 COLUMNS = ("alias", "pop", "parent", "dims", "gating_method", "gating_args")
 EMPTY = ("", "NA")
+LONGEST_MESSAGE = 400
 TEXT_ARGUMENTS = ("boolgate", "refgate", "dummy", "dummy_gate")
 # Methods that draw a gate by hand: openCyto's own, and those of CytoExploreR and of its forerunners.
 DRAWN = (
@@ -24,6 +25,12 @@ DRAWN = (
     "gate_manual_draw",
     "cyto_gate_manual",
 )
+
+
+def shortened(text: str) -> str:
+    """A message as one line; a damaged file may hold names of a page."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[: LONGEST_MESSAGE - 4]} ..."
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class Row:
         """A row from its cells by column. Raises TemplateError where gating_args is not R."""
 
         def cell(name: str) -> str:
-            value = said.get(name, "")
+            value = " ".join(said.get(name, "").split())  # a name is one line
             return "" if value in EMPTY else value
 
         method, text = cell("gating_method"), cell("gating_args")
@@ -57,7 +64,7 @@ class Row:
             try:
                 arguments = {key or str(place): value for place, (key, value) in enumerate(parse_arguments(text))}
             except RSyntaxError as problem:
-                raise TemplateError(f"{where}, gating_args: cannot be read: {problem}") from None
+                raise TemplateError(f"{where}, gating_args: cannot be read: {shortened(str(problem))}") from None
         return cls(
             where,
             number,
@@ -80,7 +87,7 @@ class Row:
 
     def fail(self, message: str) -> NoReturn:
         """Raise TemplateError about this row."""
-        raise TemplateError(f"{self.where}, {message}")
+        raise TemplateError(f"{self.where}, {shortened(message)}")
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cytoreg.gating.binned import BinnedEllipse, BinnedPolygon, Grid, on_grid
-from cytoreg.gating.events import Axis
-from cytoreg.gating.gates import All, Ellipse, Not, Polygon, Range, Rectangle
 from cytoreg.fcs.channel import Channel
 from cytoreg.gating.axes import AxisSpec
-from cytoreg.gating.binned import grid_of
+from cytoreg.gating.binned import BinnedEllipse, BinnedPolygon, BinnedRectangle, Grid, grid_of, on_grid
+from cytoreg.gating.events import Axis
+from cytoreg.gating.gates import All, Ellipse, Not, Polygon, Range, Rectangle
 from cytoreg.transforms import Arcsinh, Biexponential, Linear, Logicle
 
 ROUND = Grid(0.0, 256.0, 256, nearest=True)
@@ -110,6 +109,15 @@ def test_flowjo_9_keeps_events_as_whole_channels_and_vertices_as_bins() -> None:
     assert grid.vertices(np.array([100.4])).tolist() == [6.0]
     linear = Grid(0.0, 262144.0, 256, nearest=True, kept=4096)
     assert linear.events(np.array([6399.0])).tolist() == [99 / 16]
+
+
+def test_rectangles_of_flowjo_9_are_on_the_bins_too() -> None:
+    axes = {name: axis(name, Biexponential(), kept=4096) for name in "ab"}
+    box = on_grid(Rectangle(("a", "b"), (165.0, 165.0), (330.0, 330.0)), axes)
+    assert isinstance(box, BinnedRectangle)
+    x = np.array([159.9, 160.0, 319.9, 320.0, 200.0, 200.0, 200.0])
+    y = np.array([200.0, 200.0, 200.0, 200.0, 143.9, 144.0, 304.1])
+    assert box.contains([x, y]).tolist() == [False, True, True, False, False, True, False]
 
 
 def axis(name: str, transform: object, **said: float) -> Axis:

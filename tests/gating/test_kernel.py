@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cytoreg.compensation import apply
-from cytoreg.gating.binned import BinnedEllipse, BinnedPolygon, Grid
+from cytoreg.gating.binned import BinnedEllipse, BinnedPolygon, BinnedRectangle, Grid
 from cytoreg.gating.gates import (
     All,
     Any_,
@@ -399,11 +399,17 @@ def test_a_plan_that_points_nowhere_is_refused_before_any_event_is_read() -> Non
 def test_gates_on_a_grid_of_bins(seed: int) -> None:
     """FlowJo's rule: its own `contains` is the reference."""
     rng = np.random.default_rng(seed)
-    events = np.where(rng.random((20_000, 4)) < 0.4, rng.normal(0, 150, (20_000, 4)), rng.lognormal(8, 2, (20_000, 4)))
+    events = np.where(
+        rng.random((100_000, 4)) < 0.4, rng.normal(0, 150, (100_000, 4)), rng.lognormal(8, 2, (100_000, 4))
+    )
     events = np.round(events).astype(np.float32)
-    events[rng.integers(0, 20_000, 30), rng.integers(0, 4, 30)] = rng.choice([NAN, INF, -INF], 30)
+    events[rng.integers(0, 100_000, 30), rng.integers(0, 4, 30)] = rng.choice([NAN, INF, -INF], 30)
     grids = {
-        "t0": [Grid(0.0, 262144.0, nearest=True), Grid(-100.0, 4000.0, 100, nearest=True, kept=400), Grid(0.0, 1e4)],
+        "t0": [
+            Grid(0.0, 262144.0, nearest=True),
+            Grid(-100.0, 4000.0, 100, nearest=True, kept=400),
+            Grid(0.0, 1e4),
+        ],
         "c1": [Grid(0.0, 4.5), Grid(0.0, 4.5, 256, kept=500)],
         "c8": [Grid(0.0, 4096.0), Grid(1000.0, 4096.0, 64)],
         "t6": [Grid(0.0, 4.5)],  # has values without a logarithm
@@ -417,12 +423,26 @@ def test_gates_on_a_grid_of_bins(seed: int) -> None:
         populations.append(Population(f"polygon {k}", cast(Gate, BinnedPolygon(shape, (of_x, of_y)))))
         spread = ((high - low) * 0.2) ** 2
         egg = Ellipse((x, y), tuple((low + high) / 2), ((spread[0], 0.0), (0.0, spread[1])), 1.3)
-        parent = populations[-1].name
+        box = BinnedRectangle(Rectangle((x, y), tuple(low), tuple((low + high) / 2)), (of_x, of_y))
+        populations.append(Population(f"box {k}", cast(Gate, box), populations[-1].name))
+        parent = populations[-2].name
         populations.append(Population(f"ellipse {k}", cast(Gate, BinnedEllipse(egg, (of_x, of_y))), parent))
     assert_equal_to_the_reference(Plan(4, AXES, populations), events)
-    without_gaps = [population for population in populations if "t6" not in population.gate.on]
+    without_gaps = [p for p in populations if "t6" not in p.gate.on and not p.name.startswith("box")]
     found = decide(Plan(4, AXES, without_gaps), events)
     assert found.kernel == "numpy" or found.n_exact < 0.05 * len(events)
+
+
+def test_events_beside_the_border_of_two_bins() -> None:
+    """So near to it that the table, without its bound, would say the wrong one."""
+    rng = np.random.default_rng(3)
+    border = rng.integers(1, 256, 4000) * (4.5 / 256) + rng.uniform(-2e-5, 2e-5, 4000)
+    events = np.column_stack([rng.uniform(0, 1, 4000), Logicle().inverse(border)])
+    axes = {"x": Axis(((0, 1.0),), Linear()), "y": Axis(((1, 1.0),), Logicle())}
+    wedge = Polygon(("x", "y"), ((0.0, 0.0), (1.0, 4.5), (0.0, 4.5)))
+    binned = BinnedPolygon(wedge, (Grid(0.0, 1.0, nearest=True), Grid(0.0, 4.5)))
+    for found in assert_equal_to_the_reference(Plan(2, axes, [Population("wedge", cast(Gate, binned))]), events):
+        assert 1000 < found.counts[0] < 3000
 
 
 def test_a_gate_that_the_kernel_does_not_know_goes_to_numpy() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +213,31 @@ def test_each_tube_has_its_own_gates_and_counts(tmp_path: Path, events: np.ndarr
     assert template.reference_counts("t3") == {}
 
 
+def test_a_tube_without_gates_takes_those_of_the_one_global_worksheet(tmp_path: Path, events: np.ndarray) -> None:
+    sheet = f'<worksheet_template name="W"><gates>{ALL.format(0)}{gate("P1", [(0, 0), (50_000, 0)])}</gates></worksheet_template>'
+    text = experiment(tube("t", "", "a.fcs")).replace(
+        "<specimen", f"<acquisition_worksheets>{sheet}</acquisition_worksheets><specimen"
+    )
+    template, lost = diva.read(written(tmp_path, text))
+    assert lost == ["tube 'S/t' has no gates of its own: those of the global worksheet 'W' are taken"]
+    result = cytoreg.gate(sample_from_array(events, CHANNELS, name="a.fcs"), template)
+    assert 0 < result.count("P1") < len(events)
+    assert template.reference_counts("a.fcs") == {}
+    _, lost = diva.read(written(tmp_path, experiment(tube("t", "", "a.fcs"))))
+    assert lost == ["tube 'S/t' has no gates"]
+
+
+def test_all_events_may_have_another_name_and_settings_may_be_absent(tmp_path: Path, events: np.ndarray) -> None:
+    text = experiment(
+        tube("t", gate("P1", [(2.0, 0), (4.2, 0)], ("PE-A",), scales=("log", "linear")), "a.fcs", "")
+    )
+    template, _ = diva.read(written(tmp_path, text.replace("All Events", "Tous")))
+    result = cytoreg.gate(sample_from_array(events, CHANNELS, name="a.fcs"), template)
+    inside = (events[:, 1] > 120) & (events[:, 1] < 15_000)
+    assert result.mask("P1")[inside].all()
+    assert not result.mask("P1")[(events[:, 1] < 80) | (events[:, 1] > 17_000)].any()
+
+
 def test_the_template_survives_yaml(tmp_path: Path, events: np.ndarray) -> None:
     corners = [(500.0, 500.0), (3500.0, 3500.0), (3500.0, 500.0), (500.0, 3500.0)]  # crosses itself: two polygons
     shape = gate("P1", corners, ("PE-A", "APC-A"), scales=("162", "383"))
@@ -266,7 +293,10 @@ SINGULAR = (
             experiment(tube("t", gate("P1", [(0, 0), (5, 0)], ("CD99",)), "a.fcs")),
             "'CD99' is not among the parameters",
         ),
-        (experiment(tube("t", PLAIN, "a.fcs", UNEQUAL)), "2 compensated parameters need 2 coefficients each"),
+        (
+            experiment(tube("t", gate("P1", [(0, 0), (5, 0)], ("PE-A",), scales=("99999999", "linear")), "a.fcs")),
+            "x axis: logicle needs T > 0, 0 <= 2W <= M",
+        ),
         (experiment(tube("t", PLAIN, "a.fcs", SINGULAR)), "the compensation coefficients cannot be inverted"),
         (experiment(tube("t", PLAIN, "a.fcs"))[:-30], "not well-formed XML"),
         (
@@ -290,6 +320,20 @@ def test_a_bad_file_is_one_clear_line(tmp_path: Path, text: str, expected: str) 
     assert "\n" not in message
 
 
+def test_coefficients_that_make_no_matrix_leave_the_spillover_of_the_file(tmp_path: Path) -> None:
+    template, lost = diva.read(written(tmp_path, experiment(tube("t", PLAIN, "a.fcs", UNEQUAL))))
+    assert lost == [
+        "tube 'S/t' has 2 compensated parameters and 1 coefficients for 'PE-A': the spillover in its FCS file is taken"
+    ]
+    assert template.for_sample("a.fcs").compensation == "from_file"
+
+
+def test_a_tube_that_is_not_compensated_is_taken_as_it_is(tmp_path: Path) -> None:
+    plain = SETTINGS.replace("<compensation_enabled>true", "<compensation_enabled>false")
+    template, _ = diva.read(written(tmp_path, experiment(tube("t", PLAIN, "a.fcs", plain))))
+    assert template.for_sample("a.fcs").compensation == "none"
+
+
 def test_a_missing_file_and_a_tube_of_another_experiment(tmp_path: Path, events: np.ndarray) -> None:
     with pytest.raises(TemplateError, match="there is no such file"):
         diva.read(tmp_path / "none.xml")
@@ -308,3 +352,48 @@ def test_ten_thousand_nested_gates_are_one_line(tmp_path: Path) -> None:
     )
     with pytest.raises(TemplateError, match="more than 500 gates in a row"):
         diva.read(written(tmp_path, experiment(tube("t", gate("P0", [(0, 0), (5, 0)]) + chain, "a.fcs"))))
+
+
+WORDS = (
+    "",
+    "NaN",
+    "Inf",
+    "-1",
+    "1e400",
+    "0",
+    "true",
+    "All Events",
+    "P1",
+    "-",
+    "1e-300",
+    "99999999999",
+    "<a/>",
+    "&#10;",
+)
+
+
+def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path, events: np.ndarray) -> None:
+    """Numbers, names and tags replaced, cut out and doubled at random places; seeded."""
+    on, scales = ("PE-A", "APC-A"), ("154", "160")
+    shapes = gate("P1", [(0, 0), (90_000, 0)]) + gate(
+        "P1\\P2", [(9, 9), (3000, 90), (3000, 3000)], on, scales=scales
+    )
+    shapes += gate("P1\\P3", [(2.0, 0), (4.2, 0)], ("PE-A",), scales=("log", "linear"))
+    whole = experiment(tube("t", shapes, "a.fcs"))
+    sample = sample_from_array(events[:200], CHANNELS, name="a.fcs")
+    rng = random.Random(3)
+    outcomes = {"gated": 0, "refused": 0}
+    for _ in range(300):
+        text = whole
+        for _ in range(rng.choice((1, 1, 2, 3))):
+            spots = list(re.finditer(r"(?<=[>\"])[^<>\"]+(?=[<\"])|<[^>]+>", text))
+            spot = rng.choice(spots)
+            text = text[: spot.start()] + rng.choice((*WORDS, "", spot[0] * 2)) + text[spot.end() :]
+        try:
+            template, _ = diva.read(written(tmp_path, text))
+            cytoreg.gate(sample, template)
+            outcomes["gated"] += 1
+        except TemplateError as problem:
+            assert "\n" not in str(problem)
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 20

@@ -33,17 +33,27 @@ def dimension(name: str, low: float | None = None, high: float | None = None) ->
 
 
 def vertices(*points: tuple[float, float]) -> str:
-    pairs = [f'<gating:coordinate data-type:value="{x}"/><gating:coordinate data-type:value="{y}"/>' for x, y in points]
+    pairs = [
+        f'<gating:coordinate data-type:value="{x}"/><gating:coordinate data-type:value="{y}"/>' for x, y in points
+    ]
     return "".join(f"<gating:vertex>{pair}</gating:vertex>" for pair in pairs)
 
 
-def population(name: str, kind: str, inner: str, below: str = "", said: str = 'eventsInside="1"', count: int = -1) -> str:
+def population(
+    name: str, kind: str, inner: str, below: str = "", said: str = 'eventsInside="1"', count: int = -1
+) -> str:
     gate = f"<Gate><gating:{kind} {said}>{inner}</gating:{kind}></Gate>"
     return f'<Population name="{name}" count="{count}">{gate}<Subpopulations>{below}</Subpopulations></Population>'
 
 
 def sample_xml(
-    populations: str, scales: str, name: str = "a.fcs", number: int = 1, matrix: str = "", words: str = "", more: str = ""
+    populations: str,
+    scales: str,
+    name: str = "a.fcs",
+    number: int = 1,
+    matrix: str = "",
+    words: str = "",
+    more: str = "",
 ) -> str:
     return f"""<Sample><DataSet uri="file:/C:/data/{name.replace(" ", "%20")}" sampleID="{number}"/>{matrix}
 <Transformations>{scales}</Transformations><Keywords>{words}</Keywords>{more}
@@ -70,10 +80,9 @@ XY = scale("X") + scale("Y")
 
 def test_rectangles_ranges_and_what_is_outside(tmp_path: Path) -> None:
     box = dimension("X", 10, 20) + dimension("Y", 5)
-    populations = (
-        population("box", "RectangleGate", box, population("low", "RectangleGate", dimension("X", None, 12)))
-        + population("not box", "RectangleGate", box, said='eventsInside="0"')
-    )
+    populations = population(
+        "box", "RectangleGate", box, population("low", "RectangleGate", dimension("X", None, 12))
+    ) + population("not box", "RectangleGate", box, said='eventsInside="0"')
     path = save(tmp_path / "w.wsp", sample_xml(populations, XY))
     events = sample([[10, 5], [20, 5], [11.9, 2000], [15, 4.9], [15, 7]])
     assert mask(path, events, "box") == [True, False, True, False, True]
@@ -89,7 +98,9 @@ def test_a_rectangle_is_exact_beyond_the_ends_of_its_scale(tmp_path: Path) -> No
 
 
 def test_and_or_and_not_nodes_name_populations_by_their_paths(tmp_path: Path) -> None:
-    inner = population("a", "RectangleGate", dimension("X", 10)) + population("b", "RectangleGate", dimension("Y", 10))
+    inner = population("a", "RectangleGate", dimension("X", 10)) + population(
+        "b", "RectangleGate", dimension("Y", 10)
+    )
     nodes = "".join(
         f'<{kind} name="{name}" count="-1"><Dependents>{refs}</Dependents></{kind}>'
         for kind, name, refs in (
@@ -109,7 +120,10 @@ def test_and_or_and_not_nodes_name_populations_by_their_paths(tmp_path: Path) ->
 def test_one_name_under_two_parents_stays_two_populations(tmp_path: Path) -> None:
     def side(name: str, low: float | None, high: float | None) -> str:
         return population(
-            name, "RectangleGate", dimension("X", low, high), population("CD4+", "RectangleGate", dimension("Y", 5))
+            name,
+            "RectangleGate",
+            dimension("X", low, high),
+            population("CD4+", "RectangleGate", dimension("Y", 5)),
         )
 
     path = save(tmp_path / "w.wsp", sample_xml(side("left", None, 10) + side("right", 10, None), XY))
@@ -138,7 +152,9 @@ def test_an_ellipse_is_given_by_foci_and_edge_points_in_bins(tmp_path: Path) -> 
         sample_xml(population("e", "EllipsoidGate", dimension("X") + dimension("Y") + foci + edge), XY),
     )
     inside = [(4 * x, 4 * y) for x in range(118, 139) for y in range(120, 137)]
-    wanted = [math.hypot(x / 4 - 124, y / 4 - 128) + math.hypot(x / 4 - 132, y / 4 - 128) <= 10 + 1e-9 for x, y in inside]
+    wanted = [
+        math.hypot(x / 4 - 124, y / 4 - 128) + math.hypot(x / 4 - 132, y / 4 - 128) <= 10 + 1e-9 for x, y in inside
+    ]
     assert sum(wanted) > 30
     assert mask(path, sample(inside), "e") == wanted
 
@@ -153,7 +169,9 @@ def test_the_four_parts_of_a_curly_quadrant_share_out_every_event(tmp_path: Path
     text = "".join(population(name, "CurlyQuad", inner) for name, inner in parts.items())
     path = save(tmp_path / "w.wsp", sample_xml(text, XY))
     random = np.random.default_rng(1)
-    events = sample(np.vstack([random.uniform(-200, 1300, size=(3000, 2)), [[420, 1000], [1000, 420], [390, 1], [1, 1]]]))
+    events = sample(
+        np.vstack([random.uniform(-200, 1300, size=(3000, 2)), [[420, 1000], [1000, 420], [390, 1], [1, 1]]])
+    )
     found = np.array([mask(path, events, name) for name in parts])
     assert (found.sum(axis=0) == 1).all()
     # the dividers bend away from the axes: 420 is left of the divider at 1000, and below it
@@ -206,9 +224,7 @@ def test_time_is_in_seconds_by_the_gain_of_its_axis(tmp_path: Path) -> None:
     assert mask(path, events, "first") == [True, True, False]
 
 
-@pytest.mark.parametrize(
-    "formula", ['formula="X / Y"', "formula='\"X\" / \"Y\"'", 'numerator="X" denominator="Y"']
-)
+@pytest.mark.parametrize("formula", ['formula="X / Y"', 'formula=\'"X" / "Y"\'', 'numerator="X" denominator="Y"'])
 def test_a_derived_ratio_is_an_axis(tmp_path: Path, formula: str) -> None:
     derived = f'<DerivedParameters><DerivedParameter name="ratio" type="ratio" {formula}/></DerivedParameters>'
     text = population("high", "RectangleGate", dimension("ratio", 2))
@@ -218,7 +234,9 @@ def test_a_derived_ratio_is_an_axis(tmp_path: Path, formula: str) -> None:
 
 def test_a_gate_on_another_derived_parameter_is_left_out_with_all_below_it(tmp_path: Path) -> None:
     derived = '<DerivedParameter name="tsne" type="importCsv" importFile="x.csv"/>'
-    text = population("t", "RectangleGate", dimension("tsne", 2), population("u", "RectangleGate", dimension("X", 2)))
+    text = population(
+        "t", "RectangleGate", dimension("tsne", 2), population("u", "RectangleGate", dimension("X", 2))
+    )
     node = '<NotNode name="n" count="-1"><Dependents><Dependent name="t/u"/></Dependents></NotNode>'
     rest = population("v", "RectangleGate", dimension("X", 2))
     template, lost = read_template(save(tmp_path / "w.wsp", sample_xml(text + node + rest, XY, more=derived)))
@@ -230,9 +248,7 @@ def test_each_sample_has_its_own_gates_and_groups_say_which_belong_together(tmp_
     refs = '<SampleRef sampleID="1"/><SampleRef sampleID="2"/>'
     group = f'<Groups><GroupNode name="All"><Group name="All"><SampleRefs>{refs}</SampleRefs></Group></GroupNode></Groups>'
     one, two = (population("p", "RectangleGate", dimension("X", low), count=low) for low in (10, 20))
-    path = save(
-        tmp_path / "w.wsp", sample_xml(one, XY, "a b.fcs"), sample_xml(two, XY, "c.fcs", 2), before=group
-    )
+    path = save(tmp_path / "w.wsp", sample_xml(one, XY, "a b.fcs"), sample_xml(two, XY, "c.fcs", 2), before=group)
     template = load_template(path)
     assert mask(path, sample([[15, 0]], name="a b.fcs"), "p") == [True]
     assert mask(path, sample([[15, 0]], name="c.fcs"), "p") == [False]

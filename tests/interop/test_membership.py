@@ -12,7 +12,7 @@ from cytoreg import TemplateError
 from cytoreg.fcs import sample_from_array
 from cytoreg.gating import parse_template
 from cytoreg.gating.result import Result
-from cytoreg.interop.membership import membership_columns, membership_obs, membership_uns
+from cytoreg.interop.membership import membership_columns, membership_obs, membership_uns, write_gated_h5ad
 from cytoreg.yamlfile import load_yaml
 
 TREE = """
@@ -79,16 +79,24 @@ def test_two_names_that_would_be_one_column_stay_two(events: np.ndarray) -> None
     assert len(set(columns)) == len(columns) == 6
 
 
-def test_anndata_writes_and_reads_it(result: Result, events: np.ndarray, tmp_path: Path) -> None:
+def test_anndata_reads_the_events_with_their_populations(
+    result: Result, events: np.ndarray, tmp_path: Path
+) -> None:
     anndata = pytest.importorskip("anndata")
-    import pandas as pd
-
-    var = pd.DataFrame(index=pd.Index(np.array(list("abc"), dtype=object), dtype=object))
-    with pd.option_context("future.infer_string", False):
-        data = anndata.AnnData(X=events.astype(np.float32), obs=membership_obs(result), var=var)
-        data.uns["populations"] = membership_uns(result)
-        data.write_h5ad(tmp_path / "x.h5ad")
+    assert write_gated_h5ad(result, tmp_path / "x.h5ad") == []
     again = anndata.read_h5ad(tmp_path / "x.h5ad")
+    np.testing.assert_array_equal(again.X, events)
+    assert list(again.obs.columns) == list(membership_columns(result).values())
     for key, column in membership_columns(result).items():
         np.testing.assert_array_equal(again.obs[column].to_numpy().astype(bool), result.mask(key))
     assert list(again.uns["populations"]["path"]) == list(membership_uns(result)["path"])
+    assert again.uns["populations"]["count"].tolist() == membership_uns(result)["count"].tolist()
+
+
+def test_a_population_alone_keeps_its_own_rows(result: Result, events: np.ndarray, tmp_path: Path) -> None:
+    anndata = pytest.importorskip("anndata")
+    write_gated_h5ad(result, tmp_path / "x.h5ad", "T")
+    again = anndata.read_h5ad(tmp_path / "x.h5ad")
+    np.testing.assert_array_equal(again.X, events[result.mask("T")])
+    assert again.obs["live > T"].all()
+    np.testing.assert_array_equal(again.obs["live > T > x"].to_numpy(), result.mask("T/x")[result.mask("T")])

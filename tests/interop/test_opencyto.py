@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -347,3 +349,54 @@ def test_ten_thousand_rows_in_a_line_are_one_line(tmp_path: Path) -> None:
     rows = [f"P{i},+,{f'P{i - 1}' if i else 'root'},CD3,mindensity," for i in range(2_000)]
     with pytest.raises(TemplateError, match="more than 500 gates in a row"):
         read(tmp_path, *rows)
+
+
+WORDS = (
+    "",
+    "NaN",
+    "Inf",
+    "c(1,2)",
+    "'",
+    '"',
+    "(",
+    ")",
+    ",",
+    "root",
+    "*",
+    "+/-",
+    "-",
+    "NULL",
+    "\n",
+    "::",
+    "1:9",
+    "|",
+    "!",
+)
+
+
+def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    """Words and signs replaced, cut out and doubled at random places; seeded."""
+    rows = (
+        HEADER,
+        "A,+,root,CD3,mindensity,adjust = 1.5,TRUE,,standardize_flowset,",
+        '*,+/-+/-,A,"CD4,CD8",mindensity,,,,,',
+        'R,+-,A,"CD4,CD8",refGate,CD4+:CD8+,,,,',
+        "N,+,A,,boolGate,!R&(CD4+|CD8+),,,,",
+        drawn(POLYGON, "P"),
+        drawn(f"{RECTANGLE}, {ELLIPSE}", "S,T", "*"),
+    )
+    rng = random.Random(8)
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(600):
+        text = "\n".join(rows)
+        for _ in range(rng.choice((1, 1, 2, 3))):
+            spot = rng.choice(list(re.finditer(r"[\w.+-]+|[^\w\s]", text)))
+            text = text[: spot.start()] + rng.choice((*WORDS, "", spot[0] * 2)) + text[spot.end() :]
+        (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+        try:
+            opencyto.read(tmp_path / "t.csv")
+            outcomes["read"] += 1
+        except TemplateError as problem:
+            assert "\n" not in str(problem)
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 50

@@ -24,6 +24,7 @@ WOBBLE = 1e-10  # of the largest display value: how far `forward` may be from a 
 STEPS, MORE_STEPS = 6, 8  # 2 ** STEPS lines an octave of |x| + offset; more where nothing is known of the bend
 BENDS_AT_ZERO = (Logicle, Hyperlog, Arcsinh)
 _POWERS = np.exp2(np.arange(-20, 41, dtype=np.float64))
+FARTHEST = 1e308
 GRID = np.concatenate([-_POWERS[::-1], [0.0], _POWERS])
 
 
@@ -131,8 +132,9 @@ def _crossing(transform: Transform, edge: float) -> tuple[float, float]:
 def _table(transform: Transform, low: float, high: float) -> Table:
     known = _forward(transform, GRID)
     slack = _noise(known, low, high)
-    up = _reach(known > high + slack)
-    down = _reach(((known < low - slack) | np.isnan(known))[::-1])
+    ends = _forward(transform, np.array([-FARTHEST, FARTHEST]))
+    up = _reach((known > high + slack) | (known == ends[1]))
+    down = _reach(((known < low - slack) | np.isnan(known) | (known == ends[0]))[::-1])
     offset = _offset(transform, max(up, down), known >= low - slack)
     shift = 23 - (STEPS if type(transform) in BENDS_AT_ZERO else MORE_STEPS)
     low_key = int(np.float32(offset).view(np.uint32) >> shift)
@@ -141,7 +143,7 @@ def _table(transform: Transform, low: float, high: float) -> Table:
         top = int(np.float32(reach + offset).view(np.uint32) >> shift) + 1
         keys = (np.arange(low_key, top + 1, dtype=np.uint32) << shift).view(np.float32).astype(np.float64)
         lines, error = _lines(transform, sign, keys, offset, (low - slack, high + slack), slack)
-        beyond = sign * np.inf if _is_beyond(transform, sign * (keys[-1] - offset), low, high, slack) else np.nan
+        beyond = _beyond(transform, sign, keys[-1] - offset, (low - slack, high + slack))
         sides.append(np.vstack([lines, [[beyond, 0.0]]]))
         errors.append(error)
         counts.append(len(lines) + 1)
@@ -155,16 +157,19 @@ def _reach(past: npt.NDArray[np.bool_]) -> float:
     return float(max(GRID[found[0]] if len(found) else GRID[-1], _POWERS[0]))
 
 
-def _is_beyond(transform: Transform, x: float, low: float, high: float, slack: float) -> bool:
-    value = _forward(transform, np.array([x]))[0]
-    return bool(value > high + slack if x > 0 else value < low - slack or np.isnan(value))
+def _beyond(transform: Transform, sign: float, reach: float, wanted: tuple[float, float]) -> float:
+    """What is shown of all values farther out: nothing that is wanted, one value where the scale ends, or unknown."""
+    near, far = _forward(transform, sign * np.array([reach, FARTHEST]))
+    if (near > wanted[1]) if sign > 0 else (near < wanted[0] or np.isnan(near)):
+        return sign * np.inf
+    return float(near) if near == far else np.nan
 
 
 def _offset(transform: Transform, top: float, wanted: npt.NDArray[np.bool_]) -> float:
     """A power of two about where the curve turns from a line to a logarithm; for a logarithm, which never turns, so
     small that zero lies well below what is wanted."""
     near = top * np.exp2(-np.arange(4.0, 33.0))
-    at = _forward(transform, np.array([0.0, top / 2, top, *near]))
+    at = _forward(transform, np.array([0.0, top / 4, top / 2, *near]))
     with np.errstate(all="ignore"):
         octave = at[2] - at[1]
         slope = (at[3:] - at[0]) / near

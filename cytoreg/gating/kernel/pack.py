@@ -44,7 +44,8 @@ BINNED = np.dtype(
 OP = np.dtype([(name, "i8") for name in ("kind", "domain", "first", "count")])
 BOX_OP, POLYGON_OP, ELLIPSE_OP, NOT_OP, SAME_OP, ANY_OP, NOTHING_OP, UNSURE_OP, BINNED_OP = range(9)
 SIDE, EDGE = 128, 2  # cells of a raster, and the mark of one that an edge comes near
-MOST_CELLS = 1 << 18  # of the grids of a binned gate
+MOST_CELLS = 512  # of an axis of a binned gate
+BORDER = 1e-6  # cells: how well the border between two is known
 WORST_CONDITION = 1e8
 EVERYTHING = -1
 
@@ -147,7 +148,8 @@ class _Packing:
             case Polygon() | Ellipse():
                 with contextlib.suppress(_Unsupported):
                     self._widen(gate.on, *_extent(gate))
-            case _ if (grids := getattr(gate, "grids", None)) is not None:
+            case _ if _decides_by_bins(gate):
+                grids = gate.grids
                 self._widen(gate.on, [grid.low for grid in grids], [grid.high for grid in grids])
 
     def _widen(self, on: Sequence[str], low: Sequence[Any] | Any, high: Sequence[Any] | Any) -> None:
@@ -225,7 +227,7 @@ class _Packing:
                 return self._op(SAME_OP, domain, operands=[self.registers[population]])
             case Nothing():
                 return self._op(NOTHING_OP, domain)
-            case _ if getattr(gate, "grids", None) is not None:
+            case _ if _decides_by_bins(gate):
                 return self._lay_binned(gate, domain)
             case _:
                 raise _Unsupported
@@ -278,20 +280,18 @@ class _Packing:
         self.numbers += [*map(float, gate.center), *precision.reshape(-1).tolist(), float(gate.distance**2)]
         return self._op(ELLIPSE_OP, domain, first=len(self.ellipses) - 1)
 
-
     def _lay_binned(self, gate: Any, domain: int) -> int:
         """A polygon or ellipse of gating/binned.py: what it says of the middle of each cell of two grids."""
         if len(gate.on) != 2 or any(curve.has_gaps(self.plan.axes[name].transform) for name in gate.on):
             raise _Unsupported
         fields: list[float] = []
         for name, grid in zip(gate.on, gate.grids, strict=True):
-            n = grid.kept or grid.bins
+            n, low = _cells_of(grid)
             per = n / (grid.high - grid.low)
-            to_nearest = grid.nearest if grid.kept is None else not grid.nearest
             curved = not curve.is_linear(self.plan.axes[name].transform)
-            margin = self.errors[name] * per * 1.01 if curved else 0.0
+            margin = 2 * BORDER + (self.errors[name] * per * 1.01 if curved else 0.0)
             margin += 1e-9 * (1 + max(abs(grid.low), abs(grid.high)) * per)
-            fields += [grid.low - (0.5 / per if to_nearest else 0.0), per, margin]
+            fields += [low, per, margin]
             if not np.isfinite(fields).all() or margin >= 0.49:
                 raise _Unsupported
         cells, n_x, n_y = binned_cells(gate)
@@ -301,18 +301,33 @@ class _Packing:
         return self._op(BINNED_OP, domain, first=len(self.binned) - 1)
 
 
+def _decides_by_bins(gate: Any) -> bool:
+    """Whether a gate of gating/binned.py (which this package may not import) looks at `Grid.events` and no more."""
+    return type(gate).__name__ in ("BinnedPolygon", "BinnedEllipse")
+
+
+def _cells_of(grid: Any) -> tuple[int, float]:
+    """How many cells an axis is cut into, and where the first begins, in display units."""
+    n = grid.kept or grid.bins
+    to_nearest = grid.nearest if grid.kept is None else not grid.nearest
+    return n, grid.low - (0.5 * (grid.high - grid.low) / n if to_nearest else 0.0)
+
+
 @lru_cache(maxsize=256)
 def binned_cells(gate: Any) -> tuple[npt.NDArray[np.uint8], int, int]:
     """1 for each cell of a binned gate's grids that is inside, row by row, and the cells of x and of y."""
-    n_x, n_y = (grid.kept or grid.bins for grid in gate.grids)
-    if n_x * n_y > MOST_CELLS:
-        raise _Unsupported
     middles = []
-    for grid, n in zip(gate.grids, (n_x, n_y), strict=True):
-        to_nearest = grid.nearest if grid.kept is None else not grid.nearest
-        middles.append(grid.low + (np.arange(n) + (0.0 if to_nearest else 0.5)) * ((grid.high - grid.low) / n))
-    x, y = np.tile(middles[0], n_y), np.repeat(middles[1], n_x)
-    return gate.contains([x, y]).astype(np.uint8), n_x, n_y
+    for grid in gate.grids:
+        n, low = _cells_of(grid)
+        if n > MOST_CELLS:
+            raise _Unsupported
+        width = (grid.high - grid.low) / n
+        near, far = (grid.events(low + (np.arange(n) + end) * width) for end in (BORDER, 1 - BORDER))
+        if not np.array_equal(near, far):  # the grid cuts its axis otherwise than was thought here
+            raise _Unsupported
+        middles.append(low + (np.arange(n) + 0.5) * width)
+    n_x, n_y = map(len, middles)
+    return gate.contains([np.tile(middles[0], n_y), np.repeat(middles[1], n_x)]).astype(np.uint8), n_x, n_y
 
 
 def _extent(gate: Polygon | Ellipse) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

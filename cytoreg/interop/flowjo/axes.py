@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from cytoreg.compensation import Matrix
+from cytoreg.errors import TemplateError
 from cytoreg.gating.axes import AxisSpec, Ratio
 from cytoreg.interop.flowjo.records import SampleRecord, Scale
 from cytoreg.interop.xmlfile import XmlFile
@@ -44,8 +45,10 @@ def scale_of(file: XmlFile, scale: Scale, parameter: str) -> tuple[Transform, fl
             case "log":
                 return Log.from_offset(number("offset"), number("decades")), None, None
             case "biex":
-                curve = Biexponential(number("maxRange"), number("pos"), number("neg"), number("width"))
-                return curve, None, None
+                width = number("width")
+                if -(10**0.5) < width <= -1:  # FlowJo shows no less than half a decade about zero
+                    width = -(10**0.5)
+                return Biexponential(number("maxRange"), number("pos"), max(0.0, number("neg")), width), None, None
             case "fasinh":
                 arcsinh = Arcsinh.from_top(number("T"), number("M"))
                 below = arcsinh.cofactor * math.sinh(number("A") * math.log(10.0))
@@ -56,7 +59,8 @@ def scale_of(file: XmlFile, scale: Scale, parameter: str) -> tuple[Transform, fl
                 return Hyperlog(number("T"), number("W"), number("M"), number("A")), None, None
     except (ValueError, OverflowError) as problem:
         file.fail(scale.element, f"{parameter}: {problem}")
-    file.fail(scale.element, f"{parameter}: unknown scale {scale.kind!r}; known are {', '.join(KINDS)}")
+    where = file.where(scale.element)
+    raise TemplateError(f"{where}: {parameter}: unknown scale {scale.kind!r}; known are {', '.join(KINDS)}")
 
 
 class SampleAxes:

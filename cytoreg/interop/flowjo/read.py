@@ -6,9 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from cytoreg.errors import suggest
+from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.gates import All, Any_, Gate, Not, Reference
 from cytoreg.gating.naming import ids_of, path_of
 from cytoreg.gating.spec import drawn
@@ -74,80 +73,73 @@ def _keys(samples: Sequence[SampleRecord]) -> list[str]:
 def _gates(
     file: XmlFile, key: str, sample: SampleRecord, found: Workspace, path: Path, lost: list[str]
 ) -> SampleGates:
+    """The gates of one sample; what could not be carried over is added to `lost`."""
     axes = SampleAxes(file, sample, version=found.version, uses_gain=found.uses_gain)
-    ids = dict(enumerate(ids_of([record.path for record in sample.populations])))
-    populations: list[Population] = []
-    given: dict[tuple[str, ...], str] = {(): ROOT}
-    named: dict[str, list[str]] = {}
-    for i, record in enumerate(sample.populations):
-        named.setdefault("/".join(record.path), []).append(ids[i])
-    missing: set[str] = set()
-    waiting = []
-    for i, record in enumerate(sample.populations):
-        given.setdefault(record.path, ids[i])
-        parent = given[record.path[:-1]]
-        try:
-            if parent in missing:
-                raise NotCarried("the population above it could not be carried over")
-            gate = _gate(file, record, sample, ids, named, axes)
-        except NotCarried as problem:
-            lost.append(f"{key}: population {path_of(record.path)!r}: {problem}")
-            missing.add(ids[i])
-            continue
-        if isinstance(record.gate, Drawn) and record.gate.magnetic:
-            lost.append(
-                f"{key}: population {path_of(record.path)!r}: the gate is magnetic: FlowJo moves it to the cells, "
-                "here it stays where it was drawn"
-            )
-        waiting.append((record, Population(ids[i], parent, drawn(gate), name=record.path[-1] or ids[i])))
-    while waiting:  # what refers to a population that is not there cannot be either
-        gone = [item for item in waiting if {item[1].parent, *item[1].gate.populations()} & missing]
-        for record, population in gone:
-            lost.append(f"{key}: population {path_of(record.path)!r}: it refers to one that could not be carried over")
-            missing.add(population.id)
-        waiting = [item for item in waiting if item[1].id not in missing]
-        if not gone:
-            break
-    populations = [population for _, population in waiting]
+    populations = _populations(file, key, sample, axes, lost)
     used = {axis for population in populations for axis in population.gate.axes()}
-    kept = {name: spec for name, spec in axes.axes.items() if name in used}
+    specs = {name: spec for name, spec in axes.axes.items() if name in used}
+    needed = {spec.compensation for spec in specs.values()}
     template = Template(
         path.stem,
         {},
         compensation="none",
-        axes=kept,
-        matrices={name: m for name, m in axes.matrices.items() if any(s.compensation == name for s in kept.values())},
+        axes=specs,
+        matrices={name: matrix for name, matrix in axes.matrices.items() if name in needed},
         rule="flowjo",
         where=str(path),
     ).with_populations(populations)
-    counts = {
-        path_of(record.path): record.count for record in sample.populations if record.count is not None
-    }
+    counts = {path_of(record.path): record.count for record in sample.populations if record.count is not None}
     return SampleGates(template, sample.names, counts)
 
 
-def _gate(
-    file: XmlFile,
-    record: PopulationRecord,
-    sample: SampleRecord,
-    ids: Mapping[int, str],
-    named: Mapping[str, Sequence[str]],
-    axes: SampleAxes,
-) -> Gate:
+def _populations(
+    file: XmlFile, key: str, sample: SampleRecord, axes: SampleAxes, lost: list[str]
+) -> list[Population]:
+    records = sample.populations
+    ids = ids_of([record.path for record in records])
+    named: dict[str, list[str]] = {}
+    for record, one in zip(records, ids, strict=True):
+        named.setdefault("/".join(record.path), []).append(one)
+    above: dict[tuple[str, ...], str] = {(): ROOT}
+    made: dict[str, Population] = {}
+    where = {one: f"{key}: population {path_of(record.path)!r}" for record, one in zip(records, ids, strict=True)}
+    missing: set[str] = set()
+    for record, one in zip(records, ids, strict=True):
+        above[record.path] = one
+        parent = above[record.path[:-1]]
+        try:
+            made[one] = Population(
+                one, parent, drawn(_gate(file, record, named, axes)), name=record.path[-1] or one
+            )
+        except NotCarried as problem:
+            lost.append(f"{where[one]}: {problem}")
+            missing.add(one)
+            continue
+        if isinstance(record.gate, Drawn) and record.gate.magnetic:
+            lost.append(
+                f"{where[one]}: the gate is magnetic: FlowJo moves it to the cells, here it stays as drawn"
+            )
+    while missing and (gone := [p for p in made.values() if {p.parent, *p.gate.populations()} & missing]):
+        for population in gone:
+            lost.append(f"{where[population.id]}: it stands below or refers to one that could not be carried over")
+            missing.add(population.id)
+            del made[population.id]
+    return list(made.values())
+
+
+def _gate(file: XmlFile, record: PopulationRecord, named: Mapping[str, Sequence[str]], axes: SampleAxes) -> Gate:
     if isinstance(record.gate, Combined):
-        return _combined(file, record, sample, ids, named)
+        return _combined(file, record, named)
     try:
         return gate_of(record.gate, axes)
     except ValueError as problem:
         file.fail(record.element, f"{path_of(record.path)!r}: {problem}")
 
 
-def _combined(
-    file: XmlFile, record: PopulationRecord, sample: SampleRecord, ids: Mapping[int, str], named: Any
-) -> Gate:
+def _combined(file: XmlFile, record: PopulationRecord, named: Mapping[str, Sequence[str]]) -> Gate:
     gate = record.gate
     assert isinstance(gate, Combined)
-    parts: list[Gate] = [Reference(_meant(file, record, text, sample, ids, named)) for text in gate.of]
+    parts: list[Gate] = [Reference(_meant(file, record, text, named)) for text in gate.of]
     if gate.expression:
         try:
             return parse_expression(gate.expression, parts)
@@ -162,8 +154,6 @@ def _meant(
     file: XmlFile,
     record: PopulationRecord,
     text: str,
-    sample: SampleRecord,
-    ids: Mapping[int, str],
     named: Mapping[str, Sequence[str]],
 ) -> str:
     """The id of a population that a boolean names: by its whole path, or an end of it that is nearest."""
@@ -178,4 +168,4 @@ def _meant(
         return ends[0]
     known = list(named)
     what = f"fits {len(ends)} populations" if ends else f"is no population; {suggest(text, known)}"
-    file.fail(record.element, f"{path_of(record.path)!r}: its part {text!r} {what}")
+    raise TemplateError(f"{file.where(record.element)}: {path_of(record.path)!r}: its part {text!r} {what}")

@@ -32,6 +32,8 @@ def gate_of(drawn: Drawn, axes: SampleAxes) -> Gate:
             gate = _rectangle(drawn, axes)
         case "polygon":
             gate = _polygon(drawn, axes)
+        case "rectangle9":
+            gate = _rectangle9(drawn, axes)
         case "curly":
             gate = _curly(drawn, axes)
         case _:
@@ -43,7 +45,9 @@ def _rectangle(drawn: Drawn, axes: SampleAxes) -> Gate:
     """Exact in linear values: a limit beyond the ends of its scale is kept on a linear axis."""
     if not drawn.dimensions:
         raise ValueError("expected dimensions, found none")
-    names, lows, highs = [], [], []
+    names: list[str] = []
+    lows: list[float] = []
+    highs: list[float] = []
     for dimension in drawn.dimensions:
         limits = [value for value in (dimension.low, dimension.high) if value is not None and math.isfinite(value)]
         if len(limits) == 2 and not limits[0] <= limits[1]:
@@ -60,6 +64,15 @@ def _rectangle(drawn: Drawn, axes: SampleAxes) -> Gate:
     if len(names) == 1:
         return Range((names[0],), lows[0], highs[0])
     return Rectangle(tuple(names), tuple(lows), tuple(highs))
+
+
+def _rectangle9(drawn: Drawn, axes: SampleAxes) -> Gate:
+    """FlowJo 9's, by its corners; what lies off the axis is at its end."""
+    if len(drawn.points) < 2:
+        raise ValueError(f"a rectangle has corners, found {len(drawn.points)}")
+    on = (axes.name(drawn.dimensions[0].name), axes.name(drawn.dimensions[1].name))
+    columns = [axes.display(axis, [point[i] for point in drawn.points]) for i, axis in enumerate(on)]
+    return Rectangle(on, (min(columns[0]), min(columns[1])), (max(columns[0]), max(columns[1])))
 
 
 def _polygon(drawn: Drawn, axes: SampleAxes) -> Gate:
@@ -80,7 +93,7 @@ def _ellipse(drawn: Drawn, axes: SampleAxes) -> Gate:
             [axes.display(axis, [point[i] for point in drawn.points]) for i, axis in enumerate(on)]
         )
         first, second = (points[0] - points[1]) / 2, (points[2] - points[3]) / 2
-        return _with_covariance(on, points.mean(axis=0), np.outer(first, first) + np.outer(second, second))
+        return _with_covariance(on, points.mean(axis=0), first[:, None] * first + second[:, None] * second)
     if len(drawn.foci) != 2:
         raise ValueError(f"an ellipse has 2 foci, found {len(drawn.foci)}")
     ends, foci = np.array(drawn.points), np.array(drawn.foci)
@@ -90,11 +103,11 @@ def _ellipse(drawn: Drawn, axes: SampleAxes) -> Gate:
         raise ValueError("the foci of an ellipse lie within it; these lie beyond its edge points")
     along = (foci[1] - foci[0]) / (2 * between) if between > 0 else np.array([1.0, 0.0])
     across = np.array([-along[1], along[0]])
-    covariance = half**2 * np.outer(along, along) + (half**2 - between**2) * np.outer(across, across)
+    covariance = half**2 * along[:, None] * along + (half**2 - between**2) * across[:, None] * across
     grids = [_grid(axes, axis) for axis in on]
     step = np.array([(grid.high - grid.low) / grid.bins for grid in grids])
     center = np.array([grid.low for grid in grids]) + foci.mean(axis=0) * step
-    return _with_covariance(on, center, covariance * np.outer(step, step))
+    return _with_covariance(on, center, covariance * step[:, None] * step)
 
 
 def _with_covariance(on: tuple[str, ...], center: Array, covariance: Array) -> Ellipse:
@@ -106,17 +119,15 @@ def _with_covariance(on: tuple[str, ...], center: Array, covariance: Array) -> E
 
 def _curly(drawn: Drawn, axes: SampleAxes) -> Gate:
     """One quadrant of four whose dividers bend away above and to the right of where they cross."""
+    for dimension in drawn.dimensions:
+        if (dimension.low is None) == (dimension.high is None):
+            raise ValueError(f"{dimension.name}: a curly quadrant has either min or max")
     on = tuple(axes.name(dimension.name) for dimension in drawn.dimensions)
     grids = [_grid(axes, axis) for axis in on]
-    cross, signs = [], []
-    for dimension, axis, grid in zip(drawn.dimensions, on, grids, strict=True):
-        value = dimension.low if dimension.low is not None else dimension.high
-        if value is None or (dimension.low is not None and dimension.high is not None):
-            raise ValueError(f"{dimension.name}: a curly quadrant has either min or max")
-        signs.append(dimension.low is not None)
-        shown = axes.display(axis, [value])[0]
-        cross.append((shown - grid.low) / (grid.high - grid.low) * grid.bins)
-    x, y = cross
+    signs = [dimension.low is not None for dimension in drawn.dimensions]
+    values = [dimension.low if dimension.low is not None else dimension.high for dimension in drawn.dimensions]
+    shown = [axes.display(axis, [value or 0.0])[0] for axis, value in zip(on, values, strict=True)]
+    x, y = ((at - grid.low) / (grid.high - grid.low) * grid.bins for at, grid in zip(shown, grids, strict=True))
     rise, run = (np.linspace(start, max(start + 1.0, 256.0), 41) for start in (y, x))
     up = [(x + round(_BEND * (at - y) ** 2), at) for at in rise]
     right = [(at, y + round(_BEND * (at - x) ** 2)) for at in run]

@@ -21,7 +21,17 @@ from cytoreg.interop.flowjo.records import (
 )
 from cytoreg.interop.xmlfile import XmlFile, local_name
 
-__all__ = ["attributes", "child", "children", "count_of", "groups", "kept_keywords", "names_of", "ratio_of", "workspace"]
+__all__ = [
+    "attributes",
+    "child",
+    "children",
+    "count_of",
+    "groups",
+    "kept_keywords",
+    "names_of",
+    "ratio_of",
+    "workspace",
+]
 
 BOOLEANS = {"AndNode": "all", "OrNode": "any", "NotNode": "not"}
 _KEPT = re.compile(r"\$(P\d+[NG]|TIMESTEP)")
@@ -71,7 +81,9 @@ def kept_keywords(element: Any) -> tuple[dict[str, str], str]:
     said = {}
     for item in children(element, "Keyword"):
         said[item.get("name", "")] = item.get("value", "")
-    return {key: value.strip() for key, value in said.items() if _KEPT.fullmatch(key)}, said.get("$FIL", "").strip()
+    return {key: value.strip() for key, value in said.items() if _KEPT.fullmatch(key)}, said.get(
+        "$FIL", ""
+    ).strip()
 
 
 def names_of(*words: str) -> tuple[str, ...]:
@@ -112,7 +124,7 @@ def _sample(file: XmlFile, element: Any) -> SampleRecord:
     if node is None:
         file.fail(element, "a sample has a SampleNode, this has none")
     dataset = child(element, "DataSet")
-    uri = unquote(dataset.get("uri", "")) if dataset is not None else ""
+    uri = unquote(dataset.get("uri", "")).removeprefix("file:") if dataset is not None else ""
     number = node.get("sampleID") or (dataset.get("sampleID", "") if dataset is not None else "")
     keywords, fil = kept_keywords(child(element, "Keywords"))
     matrix, prefix, suffix = _matrix(file, element)
@@ -139,7 +151,8 @@ def _matrix(file: XmlFile, sample: Any) -> tuple[Matrix | str | None, str, str]:
     rows = list(children(element, "spillover"))
     if not rows:  # only named: `-1` is what the file itself says, `-2` nothing
         return None if said.get("id") == "-2" else "from_file", prefix, suffix
-    values, detectors = [], ()
+    values: list[tuple[float, ...]] = []
+    detectors: tuple[str, ...] = ()
     for row in rows:
         cells = [(attributes(cell), cell) for cell in children(row, "coefficient")]
         named = tuple(cell.get("parameter", "") for cell, _ in cells)
@@ -213,7 +226,9 @@ def _drawn(file: XmlFile, node: Any) -> Drawn:
         "CurlyQuadGate": "curly",
     }.get(local_name(shape))
     if kind is None:
-        file.fail(shape, f"{node.get('name', '')!r}: unknown gate; known are rectangle, polygon, ellipsoid and CurlyQuad")
+        file.fail(
+            shape, f"{node.get('name', '')!r}: unknown gate; known are rectangle, polygon, ellipsoid and CurlyQuad"
+        )
     said = attributes(shape)
     resolution = file.finite(shape, said.get("gateResolution", "256"), "gateResolution")
     if not 2 <= resolution <= 65536:
@@ -231,7 +246,9 @@ def _drawn(file: XmlFile, node: Any) -> Drawn:
 
 def _dimension(file: XmlFile, element: Any) -> Dimension:
     named = child(element, "fcs-dimension", "parameter", "new-dimension")
-    name = attributes(named).get("name", attributes(named).get("transformation-ref", "")) if named is not None else ""
+    name = (
+        attributes(named).get("name", attributes(named).get("transformation-ref", "")) if named is not None else ""
+    )
     if not name:
         file.fail(element, "expected the name of a parameter (fcs-dimension), found none")
     said = attributes(element)

@@ -26,7 +26,7 @@ from cytoreg.interop.xmlfile import XmlFile, local_name
 
 __all__ = ["workspace9"]
 
-SHAPES = {"Polygon": "polygon", "PolyRect": "polygon", "Ellipse": "ellipse9", "Range": "rectangle"}
+SHAPES = {"Polygon": "polygon", "PolyRect": "rectangle9", "Ellipse": "ellipse9", "Range": "rectangle"}
 
 
 def workspace9(file: XmlFile) -> Workspace:
@@ -47,7 +47,7 @@ def _sample(file: XmlFile, element: Any, tables: list[Any], matrices: list[Any])
     keywords, fil = kept_keywords(child(element, "Keywords"))
     number = element.get("sampleID") or node.get("sampleID", "")
     matrix, name, prefix, suffix = _matrix(file, element, matrices)
-    scales = {}
+    scales: dict[str, Scale] = {}
     for parameter in children(element, "Parameter"):
         scales |= _scales(file, parameter, keywords, tables, name, prefix, suffix)
     return SampleRecord(
@@ -166,10 +166,13 @@ def _drawn(file: XmlFile, node: Any) -> Drawn:
     holder = child(node, "PolygonGate")
     shape = None if holder is None else child(holder, *SHAPES)
     if shape is None:
-        file.fail(node, f"{node.get('name', '')!r}: expected a gate ({', '.join(SHAPES)} or BooleanGate), found none")
-    points = []
-    for vertex in (item for item in shape.iter() if local_name(item) == "Vertex"):
-        points.append((file.finite(vertex, vertex.get("x"), "x"), file.finite(vertex, vertex.get("y"), "y")))
+        file.fail(
+            node, f"{node.get('name', '')!r}: expected a gate ({', '.join(SHAPES)} or BooleanGate), found none"
+        )
+    points = [
+        (file.finite(vertex, vertex.get("x"), "x"), file.finite(vertex, vertex.get("y"), "y"))
+        for vertex in (item for item in shape.iter() if local_name(item) == "Vertex")
+    ]
     kind = SHAPES[local_name(shape)]
     names = [name for name in (shape.get("xAxisName", ""), shape.get("yAxisName", "")) if name]
     if kind == "rectangle":

@@ -177,7 +177,9 @@ class _SampleWriter:
     def _path(self, population: str) -> str:
         path = self._paths[population]
         if any("/" in step for step in path):
-            raise NotCarried(f"a boolean cannot name {path_of(path)!r}: FlowJo has no way to write the / in a name")
+            raise NotCarried(
+                f"a boolean cannot name {path_of(path)!r}: FlowJo has no way to write the / in a name"
+            )
         return "/".join(path)
 
     @staticmethod
@@ -235,7 +237,9 @@ class _SampleWriter:
             raise NotCarried("its ellipse is not closed")
         minor, major = np.sqrt(lengths)[:, None] * directions.T
         focus = major * math.sqrt(max(0.0, 1.0 - lengths[0] / lengths[1]))
-        element = Element(f"{{{GATING}}}EllipsoidGate", {f"{{{GATING}}}distance": repr(float(2 * np.sqrt(lengths[1])))})
+        element = Element(
+            f"{{{GATING}}}EllipsoidGate", {f"{{{GATING}}}distance": repr(float(2 * np.sqrt(lengths[1])))}
+        )
         for written in axes:
             self._dimension(element, written.parameter)
         for name, points in (("foci", (-focus, focus)), ("edge", (-major, major, -minor, minor))):

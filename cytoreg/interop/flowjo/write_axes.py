@@ -133,7 +133,9 @@ class AxisWriter:
         if channel not in matrix.fluorochromes:
             return channel
         if self.matrix is not None and self.matrix != matrix:
-            raise NotCarried(f"it needs the matrix {matrix.name!r}; a sample of FlowJo has one, {self.matrix.name!r}")
+            raise NotCarried(
+                f"it needs the matrix {matrix.name!r}; a sample of FlowJo has one, {self.matrix.name!r}"
+            )
         self.matrix = matrix
         return PREFIX + channel
 
@@ -190,7 +192,10 @@ def _scale(written: Written) -> tuple[str, dict[str, str]]:
     said: dict[str, Any]
     match transform:
         case Linear():
-            kind, said = "linear", {"minRange": written.low * written.unit, "maxRange": written.high * written.unit}
+            kind, said = (
+                "linear",
+                {"minRange": written.low * written.unit, "maxRange": written.high * written.unit},
+            )
         case Log():
             kind, said = "log", {"offset": transform.T / 10.0**transform.M, "decades": transform.M}
         case Biexponential():
