@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cytoreg.gating.gates import Any_, Polygon, contains
-from cytoreg.interop.diva_bins import BINS, Scale, cells, interval, outline, part, rectangle
+from cytoreg.interop.diva.bins import BINS, Scale, cells, interval, outline, part, rectangle
 
 X, Y = Scale(0.0, 262144.0), Scale(0.0, 4.5)
 POINTS = st.lists(st.tuples(st.floats(-40, 300), st.floats(-40, 300)), min_size=3, max_size=9)

@@ -16,8 +16,8 @@ from cytoreg.gating.result import Result
 from cytoreg.gating.template import Template
 from cytoreg.interop import opencyto
 from cytoreg.interop.load import load_template
-from cytoreg.interop.opencyto_gates import boolean_of
-from cytoreg.interop.r_objects import RSyntaxError
+from cytoreg.interop.opencyto.gates import boolean_of
+from cytoreg.interop.opencyto.r_objects import RSyntaxError
 
 HEADER = (
     "alias,pop,parent,dims,gating_method,gating_args,collapseDataForGating,groupBy,"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cytoreg.interop.r_objects import (
+from cytoreg.interop.opencyto.r_objects import (
     RCall,
     RName,
     RSyntaxError,

@@ -10,14 +10,13 @@ import contextlib
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Nothing, Polygon, Range, Rectangle, Reference
-from cytoreg.gating.kernel import curve
+from cytoreg.gating.kernel import bins, curve
 from cytoreg.gating.kernel.plan import Plan
 
 __all__ = ["Packed", "pack"]
@@ -44,8 +43,6 @@ BINNED = np.dtype(
 OP = np.dtype([(name, "i8") for name in ("kind", "domain", "first", "count")])
 BOX_OP, POLYGON_OP, ELLIPSE_OP, NOT_OP, SAME_OP, ANY_OP, NOTHING_OP, UNSURE_OP, BINNED_OP = range(9)
 SIDE, EDGE = 128, 2  # cells of a raster, and the mark of one that an edge comes near
-MOST_CELLS = 512  # of an axis of a binned gate
-BORDER = 1e-6  # cells: how well the border between two is known
 WORST_CONDITION = 1e8
 EVERYTHING = -1
 
@@ -148,9 +145,8 @@ class _Packing:
             case Polygon() | Ellipse():
                 with contextlib.suppress(_Unsupported):
                     self._widen(gate.on, *_extent(gate))
-            case _ if _decides_by_bins(gate):
-                grids = gate.grids
-                self._widen(gate.on, [grid.low for grid in grids], [grid.high for grid in grids])
+            case _ if bins.decides(gate):
+                self._widen(gate.on, *bins.ends(gate))
 
     def _widen(self, on: Sequence[str], low: Sequence[Any] | Any, high: Sequence[Any] | Any) -> None:
         for name, least, most in zip(on, low, high, strict=True):
@@ -227,7 +223,7 @@ class _Packing:
                 return self._op(SAME_OP, domain, operands=[self.registers[population]])
             case Nothing():
                 return self._op(NOTHING_OP, domain)
-            case _ if _decides_by_bins(gate):
+            case _ if bins.decides(gate):
                 return self._lay_binned(gate, domain)
             case _:
                 raise _Unsupported
@@ -281,53 +277,23 @@ class _Packing:
         return self._op(ELLIPSE_OP, domain, first=len(self.ellipses) - 1)
 
     def _lay_binned(self, gate: Any, domain: int) -> int:
-        """A polygon or ellipse of gating/binned.py: what it says of the middle of each cell of two grids."""
-        if len(gate.on) != 2 or any(curve.has_gaps(self.plan.axes[name].transform) for name in gate.on):
+        looks = [self.plan.axes[name].transform for name in gate.on]
+        cells = bins.cells_of(gate)
+        if cells is None or any(curve.has_gaps(transform) for transform in looks):
             raise _Unsupported
         fields: list[float] = []
-        for name, grid in zip(gate.on, gate.grids, strict=True):
-            n, low = _cells_of(grid)
-            per = n / (grid.high - grid.low)
-            curved = not curve.is_linear(self.plan.axes[name].transform)
-            margin = 2 * BORDER + (self.errors[name] * per * 1.01 if curved else 0.0)
-            margin += 1e-9 * (1 + max(abs(grid.low), abs(grid.high)) * per)
+        for name, transform, grid in zip(gate.on, looks, gate.grids, strict=True):
+            low, per = bins.first_cell(grid)
+            margin = 2 * bins.BORDER + 1e-9 * (1 + max(abs(grid.low), abs(grid.high)) * per)
+            if not curve.is_linear(transform):
+                margin += self.errors[name] * per * 1.01
             fields += [low, per, margin]
             if not np.isfinite(fields).all() or margin >= 0.49:
                 raise _Unsupported
-        cells, n_x, n_y = binned_cells(gate)
         first = sum(len(other) for other in self.cells)
-        self.cells.append(cells)
-        self.binned.append((self.slots[gate.on[0]], self.slots[gate.on[1]], first, n_x, n_y, *fields))
+        self.cells.append(cells.reshape(-1))
+        self.binned.append((self.slots[gate.on[0]], self.slots[gate.on[1]], first, *cells.shape[::-1], *fields))
         return self._op(BINNED_OP, domain, first=len(self.binned) - 1)
-
-
-def _decides_by_bins(gate: Any) -> bool:
-    """Whether a gate of gating/binned.py (which this package may not import) looks at `Grid.events` and no more."""
-    return type(gate).__name__ in ("BinnedPolygon", "BinnedEllipse")
-
-
-def _cells_of(grid: Any) -> tuple[int, float]:
-    """How many cells an axis is cut into, and where the first begins, in display units."""
-    n = grid.kept or grid.bins
-    to_nearest = grid.nearest if grid.kept is None else not grid.nearest
-    return n, grid.low - (0.5 * (grid.high - grid.low) / n if to_nearest else 0.0)
-
-
-@lru_cache(maxsize=256)
-def binned_cells(gate: Any) -> tuple[npt.NDArray[np.uint8], int, int]:
-    """1 for each cell of a binned gate's grids that is inside, row by row, and the cells of x and of y."""
-    middles = []
-    for grid in gate.grids:
-        n, low = _cells_of(grid)
-        if n > MOST_CELLS:
-            raise _Unsupported
-        width = (grid.high - grid.low) / n
-        near, far = (grid.events(low + (np.arange(n) + end) * width) for end in (BORDER, 1 - BORDER))
-        if not np.array_equal(near, far):  # the grid cuts its axis otherwise than was thought here
-            raise _Unsupported
-        middles.append(low + (np.arange(n) + 0.5) * width)
-    n_x, n_y = map(len, middles)
-    return gate.contains([np.tile(middles[0], n_y), np.repeat(middles[1], n_x)]).astype(np.uint8), n_x, n_y
 
 
 def _extent(gate: Polygon | Ellipse) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -9,10 +9,10 @@ from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.gates import Gate, Not, Nothing
 from cytoreg.gating.spec import GateSpec, drawn, parse_gate
 from cytoreg.gating.template import ROOT
-from cytoreg.interop.opencyto_gates import boolean_of, gates_of
-from cytoreg.interop.opencyto_methods import family_of, one_axis, several_axes
-from cytoreg.interop.opencyto_rows import Node, Row
-from cytoreg.interop.r_objects import RSyntaxError
+from cytoreg.interop.opencyto.gates import boolean_of, gates_of
+from cytoreg.interop.opencyto.methods import family_of, one_axis, several_axes
+from cytoreg.interop.opencyto.r_objects import RSyntaxError
+from cytoreg.interop.opencyto.rows import Node, Row
 from cytoreg.yamlfile import YamlDocument
 
 __all__ = ["SCALE", "Builder"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cytoreg.interop.r_objects import RCall, RName, RSyntaxError, vector_of
+from cytoreg.interop.opencyto.r_objects import RCall, RName, RSyntaxError, vector_of
 
 __all__ = ["FAMILIES", "IGNORED", "family_of", "one_axis", "several_axes"]
 

@@ -19,9 +19,9 @@ from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon, Range, 
 from cytoreg.gating.naming import ids_of
 from cytoreg.gating.spec import drawn
 from cytoreg.gating.template import ROOT, Population, Template
-from cytoreg.interop.gatingml_axes import Axes
-from cytoreg.interop.gatingml_names import DATATYPES, GATING, NOTE, TRANSFORMS, ascending
-from cytoreg.interop.gatingml_scales import Scale
+from cytoreg.interop.gatingml.axes import Axes
+from cytoreg.interop.gatingml.names import DATATYPES, GATING, NOTE, TRANSFORMS, ascending
+from cytoreg.interop.gatingml.scales import Scale
 from cytoreg.interop.xmlfile import XmlFile, local_name
 
 __all__ = ["read_gatingml"]

@@ -11,8 +11,8 @@ import numpy as np
 
 from cytoreg.gating.axes import AxisSpec, Ratio
 from cytoreg.gating.template import Template
-from cytoreg.interop.gatingml_names import DATATYPES, GATING, TRANSFORMS
-from cytoreg.interop.gatingml_scales import Scale, ratio_words, words_of
+from cytoreg.interop.gatingml.names import DATATYPES, GATING, TRANSFORMS
+from cytoreg.interop.gatingml.scales import Scale, ratio_words, words_of
 from cytoreg.transforms import Linear, Transform, transform_of
 
 __all__ = ["AxisWriter", "NoWords", "xml_id"]

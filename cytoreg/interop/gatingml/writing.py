@@ -15,8 +15,8 @@ from cytoreg.errors import StoreError, TemplateError
 from cytoreg.gating.gates import Ellipse, Gate, Polygon, Range, Rectangle
 from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT, Population, Template
-from cytoreg.interop.gatingml_names import DATATYPES, GATING, NOTE, TRANSFORMS
-from cytoreg.interop.gatingml_write_axes import AxisWriter, NoWords, xml_id
+from cytoreg.interop.gatingml.names import DATATYPES, GATING, NOTE, TRANSFORMS
+from cytoreg.interop.gatingml.writing_axes import AxisWriter, NoWords, xml_id
 
 __all__ = ["write_gatingml"]
 

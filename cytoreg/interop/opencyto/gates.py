@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon, Range, Rectangle
-from cytoreg.interop.r_objects import RCall, RSyntaxError, array_of, strings_of, vector_of
+from cytoreg.interop.opencyto.r_objects import RCall, RSyntaxError, array_of, strings_of, vector_of
 
 __all__ = ["boolean_of", "gates_of"]
 

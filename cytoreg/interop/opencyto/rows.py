@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from cytoreg.errors import TemplateError
-from cytoreg.interop.r_objects import RCall, RSyntaxError, parse_arguments
+from cytoreg.interop.opencyto.r_objects import RCall, RSyntaxError, parse_arguments
 
 __all__ = ["COLUMNS", "Node", "Row", "shortened"]
 

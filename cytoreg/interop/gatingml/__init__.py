@@ -27,7 +27,7 @@ def read(path: Path) -> tuple[Template, list[str]]:
 
     Raises TemplateError with file, line and element.
     """
-    from cytoreg.interop.gatingml_read import read_gatingml
+    from cytoreg.interop.gatingml.reading import read_gatingml
 
     return read_gatingml(path)
 
@@ -37,6 +37,6 @@ def write(template: Template, path: Path) -> list[str]:
 
     Raises TemplateError where there is nothing to write, StoreError where the file cannot be written.
     """
-    from cytoreg.interop.gatingml_write import write_gatingml
+    from cytoreg.interop.gatingml.writing import write_gatingml
 
     return write_gatingml(template, path)

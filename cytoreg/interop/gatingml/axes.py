@@ -9,8 +9,8 @@ from typing import Any
 from cytoreg.compensation import Matrix
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.axes import AxisSpec, Ratio
-from cytoreg.interop.gatingml_names import DATATYPES, GATING, TRANSFORMS
-from cytoreg.interop.gatingml_scales import PARAMETERS, Scale, scale_of
+from cytoreg.interop.gatingml.names import DATATYPES, GATING, TRANSFORMS
+from cytoreg.interop.gatingml.scales import PARAMETERS, Scale, scale_of
 from cytoreg.interop.xmlfile import XmlFile, local_name
 from cytoreg.transforms import Linear
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from cytoreg.gating.axes import AxisSpec
 from cytoreg.gating.gates import All, Any_, Gate, Not, Polygon, Range, Rectangle, Reference
-from cytoreg.interop import diva_bins
-from cytoreg.interop.diva_bins import Scale
+from cytoreg.interop.diva import bins as diva_bins
+from cytoreg.interop.diva.bins import Scale
 from cytoreg.interop.xmlfile import XmlFile
 from cytoreg.transforms import Linear, Log, Logicle, Transform
 

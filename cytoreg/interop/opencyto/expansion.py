@@ -17,20 +17,13 @@ from typing import Any
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.naming import ids_of
 from cytoreg.gating.template import LONGEST_LINE, ROOT, Population, Template
-from cytoreg.interop.opencyto_build import SCALE, Builder
-from cytoreg.interop.opencyto_methods import family_of
-from cytoreg.interop.opencyto_rows import COLUMNS, Node, Row, shortened
+from cytoreg.interop.opencyto.build import SCALE, Builder
+from cytoreg.interop.opencyto.methods import family_of
+from cytoreg.interop.opencyto.rows import COLUMNS, Node, Row, shortened
 
-__all__ = ["read", "recognises"]
+__all__ = ["read"]
 
 MOST_ROWS = 5_000
-
-
-def recognises(head: bytes) -> bool:
-    """Whether a file that begins like this is a CSV template of openCyto."""
-    first = head.decode("utf-8-sig", errors="replace").partition("\n")[0].casefold()
-    words = {word.strip().strip('"') for word in first.split(",")}
-    return {"alias", "parent", "gating_method"} <= words or {"alias", "pop", "parent"} <= words
 
 
 def read(path: Path) -> tuple[Template, list[str]]:

@@ -18,18 +18,13 @@ from cytoreg.gating.gates import Gate
 from cytoreg.gating.naming import ids_of, path_of
 from cytoreg.gating.spec import drawn
 from cytoreg.gating.template import LONGEST_LINE, ROOT, Population, SampleGates, Template
-from cytoreg.interop.diva_gates import Axes, NotCarried, Parameter, gate_of, steps_of
-from cytoreg.interop.xmlfile import XmlFile, root_of
+from cytoreg.interop.diva.gates import Axes, NotCarried, Parameter, gate_of, steps_of
+from cytoreg.interop.xmlfile import XmlFile
 
-__all__ = ["read", "recognises"]
+__all__ = ["read"]
 
 MATRIX = "diva"
 ALL_EVENTS = "All Events"
-
-
-def recognises(head: bytes) -> bool:
-    """Whether a file that begins like this is an experiment of FACSDiva."""
-    return root_of(head) == "bdfacs"
 
 
 def read(path: Path, *, bins: bool = True) -> tuple[Template, list[str]]:
