@@ -117,6 +117,25 @@ def test_and_or_and_not_nodes_name_populations_by_their_paths(tmp_path: Path) ->
     assert mask(path, events, "no a") == [False, False, True, True, False]
 
 
+def test_a_boolean_that_gives_only_a_name_means_the_nearest_population_of_that_name(tmp_path: Path) -> None:
+    def side(name: str, low: float | None, high: float | None) -> str:
+        node = '<NotNode name="no" count=""><Dependents><Dependent name="a"/></Dependents></NotNode>'
+        inner = population("a", "RectangleGate", dimension("Y", 10))
+        return population(name, "RectangleGate", dimension("X", low, high), inner + node)
+
+    path = save(tmp_path / "w.wsp", sample_xml(side("left", None, 10) + side("right", 10, None), XY))
+    events = sample([[1, 20], [1, 1], [20, 20], [20, 1]])
+    assert mask(path, events, "left/no") == [False, True, False, False]
+    assert mask(path, events, "right/no") == [False, False, False, True]
+
+
+def test_axes_without_a_scale_are_linear_and_reading_says_so(tmp_path: Path) -> None:
+    _, lost = read_template(
+        save(tmp_path / "w.wsp", sample_xml(population("p", "RectangleGate", dimension("X", 1)), ""))
+    )
+    assert lost == ["a.fcs: the workspace states no scales for it; its axes are taken as linear"]
+
+
 def test_one_name_under_two_parents_stays_two_populations(tmp_path: Path) -> None:
     def side(name: str, low: float | None, high: float | None) -> str:
         return population(

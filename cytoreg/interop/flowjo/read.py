@@ -76,6 +76,8 @@ def _gates(
     """The gates of one sample; what could not be carried over is added to `lost`."""
     axes = SampleAxes(file, sample, version=found.version, uses_gain=found.uses_gain)
     populations = _populations(file, key, sample, axes, lost)
+    if populations and not sample.scales:
+        lost.append(f"{key}: the workspace states no scales for it; its axes are taken as linear")
     used = {axis for population in populations for axis in population.gate.axes()}
     specs = {name: spec for name, spec in axes.axes.items() if name in used}
     needed = {spec.compensation for spec in specs.values()}
@@ -97,9 +99,9 @@ def _populations(
 ) -> list[Population]:
     records = sample.populations
     ids = ids_of([record.path for record in records])
-    named: dict[str, list[str]] = {}
+    named: dict[tuple[str, ...], list[str]] = {}
     for record, one in zip(records, ids, strict=True):
-        named.setdefault("/".join(record.path), []).append(one)
+        named.setdefault(record.path, []).append(one)
     above: dict[tuple[str, ...], str] = {(): ROOT}
     made: dict[str, Population] = {}
     where = {one: f"{key}: population {path_of(record.path)!r}" for record, one in zip(records, ids, strict=True)}
@@ -127,7 +129,9 @@ def _populations(
     return list(made.values())
 
 
-def _gate(file: XmlFile, record: PopulationRecord, named: Mapping[str, Sequence[str]], axes: SampleAxes) -> Gate:
+def _gate(
+    file: XmlFile, record: PopulationRecord, named: Mapping[tuple[str, ...], Sequence[str]], axes: SampleAxes
+) -> Gate:
     if isinstance(record.gate, Combined):
         return _combined(file, record, named)
     try:
@@ -136,7 +140,7 @@ def _gate(file: XmlFile, record: PopulationRecord, named: Mapping[str, Sequence[
         file.fail(record.element, f"{path_of(record.path)!r}: {problem}")
 
 
-def _combined(file: XmlFile, record: PopulationRecord, named: Mapping[str, Sequence[str]]) -> Gate:
+def _combined(file: XmlFile, record: PopulationRecord, named: Mapping[tuple[str, ...], Sequence[str]]) -> Gate:
     gate = record.gate
     assert isinstance(gate, Combined)
     parts: list[Gate] = [Reference(_meant(file, record, text, named)) for text in gate.of]
@@ -151,21 +155,26 @@ def _combined(file: XmlFile, record: PopulationRecord, named: Mapping[str, Seque
 
 
 def _meant(
-    file: XmlFile,
-    record: PopulationRecord,
-    text: str,
-    named: Mapping[str, Sequence[str]],
+    file: XmlFile, record: PopulationRecord, text: str, named: Mapping[tuple[str, ...], Sequence[str]]
 ) -> str:
-    """The id of a population that a boolean names: by its whole path, or an end of it that is nearest."""
-    text = text.strip().strip("/")
-    if text in named:
-        return named[text][0]
-    beside = "/".join((*record.path[:-1], text))
-    if beside in named:
-        return named[beside][0]
-    ends = [key for joined, keys in named.items() if joined.endswith(f"/{text}") for key in keys]
-    if len(ends) == 1:
-        return ends[0]
-    known = list(named)
-    what = f"fits {len(ends)} populations" if ends else f"is no population; {suggest(text, known)}"
-    raise TemplateError(f"{file.where(record.element)}: {path_of(record.path)!r}: its part {text!r} {what}")
+    """The id of a population that a boolean names: by its whole path, or an end of one, the nearest where several fit."""
+    wanted = text.strip().strip("/")
+    fits = {path: keys for path, keys in named.items() if f"/{'/'.join(path)}".endswith(f"/{wanted}")}
+    if not fits or not wanted:
+        known = ["/".join(path) for path in named]
+        what = f"is no population; {suggest(text, known)}"
+        raise TemplateError(f"{file.where(record.element)}: {path_of(record.path)!r}: its part {text!r} {what}")
+    whole = [path for path in fits if "/".join(path) == wanted]
+    near = {path: _shared(path, record.path) for path in fits}
+    best = whole or [path for path in fits if near[path] == max(near.values())]
+    if len(best) > 1:
+        what = f"fits {len(best)} populations"
+        raise TemplateError(f"{file.where(record.element)}: {path_of(record.path)!r}: its part {text!r} {what}")
+    return fits[best[0]][0]
+
+
+def _shared(path: Sequence[str], other: Sequence[str]) -> int:
+    """How many steps from the root two paths share."""
+    return next(
+        (i for i, (a, b) in enumerate(zip(path, other, strict=False)) if a != b), min(len(path), len(other))
+    )

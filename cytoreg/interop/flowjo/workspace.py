@@ -94,7 +94,7 @@ def names_of(*words: str) -> tuple[str, ...]:
 def count_of(file: XmlFile, element: Any) -> int | None:
     """The count that was saved; None where FlowJo had not computed it."""
     text = element.get("count")
-    if text is None:
+    if not text:
         return None
     count = int(file.finite(element, text, "count"))
     return count if count >= 0 else None
