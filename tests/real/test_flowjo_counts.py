@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import cytoreg
-from cytoreg.interop.flowjo import groups_of, read
+from cytoreg.gating.write_template import template_to_yaml
+from cytoreg.interop.flowjo import groups_of, read, write
+from cytoreg.interop.load import load_template
 
 LINE = "flowjo/data_set_simple_line_100.fcs"
 DIAMOND = "flowjo/test_data_diamond_01.fcs"
@@ -111,3 +113,24 @@ def test_flowjo_9_gives_the_counts_of_every_gate_that_it_does_not_move_by_itself
         "Live/Monocytes/IL-12+": (33, 39),
         "Live/Monocytes/TNFa+": (15, 17),
     }
+
+
+@pytest.mark.parametrize(("workspace", "fcs"), [("flowjo/gating.wsp", "flowjo/68983.fcs"), (OLD, OLD_FCS)])
+def test_a_workspace_as_yaml_is_the_same_template(real: Path, tmp_path: Path, workspace: str, fcs: str) -> None:
+    first, _ = read(real / workspace)
+    (tmp_path / "t.yaml").write_text(template_to_yaml(first), encoding="utf-8")
+    again = load_template(tmp_path / "t.yaml")
+    sample = cytoreg.read_fcs(real / fcs)
+    assert again == first and again.reference_counts(sample) == first.reference_counts(sample)
+    counted = [cytoreg.gate(sample, one).populations["count"].tolist() for one in (first, again)]
+    assert counted[0] == counted[1]
+
+
+def test_flowjo_9_goes_out_as_flowjo_10_with_its_true_shapes(real: Path, tmp_path: Path) -> None:
+    first, _ = read(real / OLD)
+    sample = cytoreg.read_fcs(real / OLD_FCS)
+    lost = write(cytoreg.gate(sample, first), tmp_path / "out.wsp")
+    assert len(lost) == 1 and "FlowJo 9" in lost[0]
+    again, _ = read(tmp_path / "out.wsp")
+    masks = [cytoreg.gate(sample, one, rule="events") for one in (first, again)]
+    assert all((masks[0].mask(name) == masks[1].mask(name)).all() for name in masks[0].names)

@@ -101,6 +101,8 @@ class _SampleWriter:
                 self.lost.append(f"population {population.id!r}: {problem}")
         if self.template.rule != "flowjo" and self.written:
             self.lost.append("FlowJo decides polygons and ellipses on a grid; its counts may differ at the edges")
+        if any(spec.kept for spec in self.template.axes.values()):
+            self.lost.append("the gates are of FlowJo 9, which kept events as whole channels; FlowJo 10 does not")
         used = {a for key in self._paths if key != ROOT for a in self.template.populations[key].gate.axes()}
         self.axes.fill([name for name in self.template.axes if name in used] or sorted(used))
         matrix, scales = self.axes.elements()
