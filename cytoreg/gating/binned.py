@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cytoreg.gating.events import Axis
-from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon, Rectangle
+from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon, Range, Rectangle
 from cytoreg.transforms import Arcsinh, Biexponential, Linear
 
-__all__ = ["BinnedEllipse", "BinnedPolygon", "BinnedRectangle", "Grid", "grid_of", "on_grid"]
+__all__ = ["BinnedEllipse", "BinnedPolygon", "BinnedRange", "BinnedRectangle", "Grid", "grid_of", "on_grid"]
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -96,6 +96,34 @@ class BinnedPolygon:
 
 
 @dataclass(frozen=True)
+class BinnedRange:
+    """A range of FlowJo 9: events as channels, limits in the nearest bin, the upper one in and the lower one out."""
+
+    shape: Range
+    grid: Grid
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """The axis of the shape."""
+        return self.shape.on
+
+    def contains(self, columns: Any) -> Mask:
+        """Mask of shape (n,) from the display column; a limit at an end of the axis holds all beyond it."""
+        bins = self.grid.events(columns[0])
+        low, high = self.grid.vertices(np.array([self.shape.min, self.shape.max]))
+        inside = ~np.isnan(bins)
+        if low > 0:
+            inside &= bins > low
+        if high < self.grid.bins:
+            inside &= bins <= high
+        return inside
+
+    def describe(self) -> dict[str, Any]:
+        """The true shape as a template would say it."""
+        return self.shape.describe()
+
+
+@dataclass(frozen=True)
 class BinnedRectangle:
     """A rectangle of FlowJo 9: events and limits in the bin that they are in, its rows one lower than its columns.
 
@@ -148,7 +176,7 @@ class BinnedEllipse:
 
 
 def on_grid(gate: Gate, axes: Mapping[str, Axis]) -> Any:
-    """The same gate with its polygons and ellipses (and FlowJo 9's rectangles) on the grid of their axes."""
+    """The same gate with its polygons and ellipses (and FlowJo 9's rectangles and ranges) on the grid of their axes."""
     match gate:
         case All(parts=parts):
             return All(tuple(on_grid(part, axes) for part in parts))
@@ -159,6 +187,8 @@ def on_grid(gate: Gate, axes: Mapping[str, Axis]) -> Any:
         case Polygon():
             x, y = (grid_of(axes[name]) for name in gate.on)
             return BinnedPolygon(gate, (x, y))
+        case Range(on=(name,)) if grid_of(axes[name]).kept:
+            return BinnedRange(gate, grid_of(axes[name]))
         case Rectangle(on=(_, _)) if all(grid_of(axes[name]).kept for name in gate.on):
             x, y = (grid_of(axes[name]) for name in gate.on)
             return BinnedRectangle(gate, (x, y))

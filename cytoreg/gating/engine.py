@@ -18,6 +18,7 @@ from cytoreg.gating.binding import Bound
 from cytoreg.gating.binned import on_grid
 from cytoreg.gating.events import Events, Node
 from cytoreg.gating.gates import All, Any_, Gate, Not, Nothing, Reference, contains
+from cytoreg.gating.kernel import Population
 from cytoreg.gating.methods import CannotFit, Fit
 from cytoreg.gating.naming import PART
 from cytoreg.gating.spec import GateSpec
@@ -82,9 +83,10 @@ def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, P
     found = Pass({ROOT: root})
     if bound.start is not None:
         found.nodes[bound.start] = Node(bound.start, root.index, root)
+    _decide_drawn(bound, events, found, settled, tube)
     for population in bound.steps:
         name = population.id
-        if name == bound.start:
+        if name in found.nodes:
             continue
         above = found.nodes.get(bound.parents[name])
         needed = [spec.population for spec in population.gate.walk() if spec.population]
@@ -105,6 +107,38 @@ def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, P
             )
         )
     return found
+
+
+def _decide_drawn(bound: Bound, events: Events, found: Pass, settled: Mapping[str, Placed], tube: str) -> None:
+    """The populations that nothing must be fitted for any more, in one pass of the kernel over the file."""
+    placer = _Placer(_View(bound, events, found.nodes[ROOT], found.nodes, tube), settled, found, alone=True)
+    ready = [Population(name, All(())) for name in found.nodes]
+    known = dict.fromkeys(found.nodes)  # in order: a parent comes first
+    for population in bound.steps:
+        name = population.id
+        needed = {bound.parents[name], *(spec.population for spec in population.gate.walk() if spec.population)}
+        if name in known or not needed <= known.keys() or not _is_drawn(population.gate, name, settled):
+            continue
+        gate = placer.place(population.gate, name)
+        found.applied[name] = gate
+        if unplaced(gate, found.applied):
+            gate = Nothing("")
+        elif bound.rule == "flowjo":
+            gate = on_grid(gate, events.axes)
+        ready.append(Population(name, gate, bound.parents[name]))
+        known[name] = None
+    if len(known) > len(found.nodes):
+        decided = events.decide(ready)
+        for name in [name for name in known if name not in found.nodes]:
+            found.nodes[name] = Node(name, decided.index(name), found.nodes[bound.parents[name]])
+
+
+def _is_drawn(spec: GateSpec, key: str, settled: Mapping[str, Placed]) -> bool:
+    if spec.population is not None:
+        return True
+    if spec.parts:
+        return all(_is_drawn(part, f"{key}{PART}{i}", settled) for i, part in enumerate(spec.parts))
+    return spec.geometry is not None or key in settled
 
 
 def _apply(gate: Gate, name: str, above: Node, events: Events, nodes: Mapping[str, Node]) -> Node:

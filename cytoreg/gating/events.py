@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cytoreg.compensation import Compensation, apply
 from cytoreg.fcs.channel import Channel
 from cytoreg.fcs.sample import Sample
+from cytoreg.gating import kernel
 from cytoreg.gating.axes import AxisSpec
 from cytoreg.transforms import Transform
 
@@ -108,6 +109,22 @@ class Events:
     def display(self, node: Node, name: str) -> Array:
         """Display values of a population's events, float64."""
         return self._cached(self._display, node, name, self._compute_display)
+
+    def decide(self, populations: Sequence[kernel.Population]) -> kernel.Decided:
+        """Membership of populations with concrete gates, in one pass over all events."""
+        names = dict.fromkeys(axis for population in populations for axis in population.gate.on)
+        self.load(tuple(names))
+        plan = kernel.Plan(len(self.sample.channels), {name: self._look(name) for name in names}, populations)
+        if not names:  # nothing is looked at
+            return kernel.decide(plan, np.empty((self.sample.n_events, plan.n_channels), dtype=np.float32))
+        return kernel.decide(plan, [self._raw.get(index) for index in range(plan.n_channels)])
+
+    def _look(self, name: str) -> kernel.Axis:
+        axis = self.axes[name]
+        sources = self._sources(axis)
+        ratio = axis.ratio
+        over = None if ratio is None else kernel.Over(sources[1], ratio.A, ratio.B, ratio.C)
+        return kernel.Axis(sources[0], axis.transform, over)
 
     def _cached(self, cache: dict[tuple[str, str], Array], node: Node, name: str, compute: Any) -> Array:
         key = (node.name, name)

@@ -7,7 +7,15 @@ import pytest
 
 from cytoreg.fcs.channel import Channel
 from cytoreg.gating.axes import AxisSpec
-from cytoreg.gating.binned import BinnedEllipse, BinnedPolygon, BinnedRectangle, Grid, grid_of, on_grid
+from cytoreg.gating.binned import (
+    BinnedEllipse,
+    BinnedPolygon,
+    BinnedRange,
+    BinnedRectangle,
+    Grid,
+    grid_of,
+    on_grid,
+)
 from cytoreg.gating.events import Axis
 from cytoreg.gating.gates import All, Ellipse, Not, Polygon, Range, Rectangle
 from cytoreg.transforms import Arcsinh, Biexponential, Linear, Logicle
@@ -118,6 +126,16 @@ def test_rectangles_of_flowjo_9_are_on_the_bins_too() -> None:
     x = np.array([159.9, 160.0, 319.9, 320.0, 200.0, 200.0, 200.0])
     y = np.array([200.0, 200.0, 200.0, 200.0, 143.9, 144.0, 304.1])
     assert box.contains([x, y]).tolist() == [False, True, True, False, False, True, False]
+
+
+def test_ranges_of_flowjo_9_are_too_and_their_ends_are_open_at_the_end_of_the_axis() -> None:
+    axes = {"a": axis("a", Biexponential(), kept=4096)}
+    found = on_grid(Range(("a",), 165.0, 330.0), axes)
+    assert isinstance(found, BinnedRange)
+    x = np.array([160.4, 160.6, 336.4, 336.6, np.nan])
+    assert found.contains([x]).tolist() == [False, True, True, False, False]
+    whole = on_grid(Range(("a",)), axes)
+    assert whole.contains([np.array([-9.0, 9999.0, np.nan])]).tolist() == [True, True, False]
 
 
 def axis(name: str, transform: object, **said: float) -> Axis:

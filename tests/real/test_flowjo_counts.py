@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import cytoreg
+from cytoreg.gating.gates import Polygon
+from cytoreg.gating.spec import drawn
 from cytoreg.gating.write_template import template_to_yaml
 from cytoreg.interop.flowjo import groups_of, read, write
 from cytoreg.interop.load import load_template
@@ -109,10 +112,30 @@ def test_flowjo_9_gives_the_counts_of_every_gate_that_it_does_not_move_by_itself
     # The gate Monocytes is magnetic: FlowJo placed it anew on this file, and did not save where.
     assert different == {
         "Live/Monocytes": (1814, 1846),
-        "Live/Monocytes/IL-6+": (71, 72),
-        "Live/Monocytes/IL-12+": (33, 39),
+        "Live/Monocytes/IL-6+": (68, 72),
+        "Live/Monocytes/IL-12+": (36, 39),
         "Live/Monocytes/TNFa+": (15, 17),
     }
+
+
+def test_the_magnetic_gate_moved_by_two_and_a_half_bins_gives_flowjo_9s_counts_of_it_and_all_below_it(
+    real: Path,
+) -> None:
+    template, _ = read(real / OLD)
+    sample = cytoreg.read_fcs(real / OLD_FCS)
+    own = template.for_sample(sample)
+    drawn_gate = own.populations["Monocytes"].gate.geometry
+    assert isinstance(drawn_gate, Polygon)
+    moved = tuple((x + 2.5 * 16, y - 0.25 * 16) for x, y in drawn_gate.vertices)  # 16 channels to a bin
+    gates = {
+        **own.populations,
+        "Monocytes": replace(own.populations["Monocytes"], gate=drawn(Polygon(drawn_gate.on, moved))),
+    }
+    table = cytoreg.gate(sample, own.with_populations(list(gates.values()))).populations
+    ours = dict(zip(table["population"], table["count"], strict=True))
+    saved = template.reference_counts(sample)
+    assert len(saved) == 18
+    assert {name: ours[name] for name in saved} == saved
 
 
 @pytest.mark.parametrize(("workspace", "fcs"), [("flowjo/gating.wsp", "flowjo/68983.fcs"), (OLD, OLD_FCS)])

@@ -26,7 +26,7 @@ class Dimension:
 class Drawn:
     """A gate that somebody drew.
 
-    kind: rectangle, rectangle9 (by its corners), polygon, ellipse (foci and edge points in bins of the display), ellipse9 (four ends of its
+    kind: rectangle, rectangle9 (by its corners), range9, polygon, ellipse (foci and edge points in bins of the display), ellipse9 (four ends of its
     axes in linear values) or curly. points: vertices in linear values, or edge points. inside: False keeps what
     is outside. magnetic: FlowJo moves it to the cells of each sample.
     """

@@ -25,13 +25,15 @@ def gate_of(drawn: Drawn, axes: SampleAxes) -> Gate:
 
     Raises NotCarried where a template cannot say it, ValueError with a sentence where the gate makes no sense.
     """
-    if drawn.kind != "rectangle" and len(drawn.dimensions) != 2:
+    if drawn.kind not in ("rectangle", "range9") and len(drawn.dimensions) != 2:
         raise ValueError(f"expected two dimensions, found {len(drawn.dimensions)}")
     match drawn.kind:
         case "rectangle":
             gate = _rectangle(drawn, axes)
         case "polygon":
             gate = _polygon(drawn, axes)
+        case "range9":
+            gate = _range9(drawn, axes)
         case "rectangle9":
             gate = _rectangle9(drawn, axes)
         case "curly":
@@ -64,6 +66,18 @@ def _rectangle(drawn: Drawn, axes: SampleAxes) -> Gate:
     if len(names) == 1:
         return Range((names[0],), lows[0], highs[0])
     return Rectangle(tuple(names), tuple(lows), tuple(highs))
+
+
+def _range9(drawn: Drawn, axes: SampleAxes) -> Gate:
+    """FlowJo 9's, on the display; an end that lies beyond the scale is open."""
+    (dimension,) = drawn.dimensions
+    axis = axes.name(dimension.name)
+    low, high = dimension.low or 0.0, dimension.high or 0.0
+    return Range(
+        (axis,),
+        axes.display(axis, [low])[0] if axes.shows(axis, low) else -math.inf,
+        axes.display(axis, [high])[0] if axes.shows(axis, high) else math.inf,
+    )
 
 
 def _rectangle9(drawn: Drawn, axes: SampleAxes) -> Gate:

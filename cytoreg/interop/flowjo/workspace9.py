@@ -26,7 +26,7 @@ from cytoreg.interop.xmlfile import XmlFile, local_name
 
 __all__ = ["workspace9"]
 
-SHAPES = {"Polygon": "polygon", "PolyRect": "rectangle9", "Ellipse": "ellipse9", "Range": "rectangle"}
+SHAPES = {"Polygon": "polygon", "PolyRect": "rectangle9", "Ellipse": "ellipse9", "Range": "range9"}
 
 
 def workspace9(file: XmlFile) -> Workspace:
@@ -175,7 +175,7 @@ def _drawn(file: XmlFile, node: Any) -> Drawn:
     ]
     kind = SHAPES[local_name(shape)]
     names = [name for name in (shape.get("xAxisName", ""), shape.get("yAxisName", "")) if name]
-    if kind == "rectangle":
+    if kind == "range9":
         if len(points) != 2 or not names:
             file.fail(shape, f"a range has two ends and an axis, found {len(points)} and {len(names)}")
         along = 1 if points[0][0] == points[1][0] and len(names) == 2 else 0
