@@ -56,7 +56,7 @@ def workspace(path: Path, populations: str, compensation: str = "1") -> Path:
         f"""<?xml version="1.0"?><Workspace version="2.0" flowJoVersion="9.2"><SampleList>
 <Sample sampleID="1" compensationID="{compensation}"><Keywords><Keyword name="$FIL" value="a.fcs"/>
 <Keyword name="$TIMESTEP" value="0.1"/></Keywords>
-<Parameter name="FSC-A" range="4096" log="0" gain="0.015625"/><Parameter name="Time" range="2048" log="0" gain="1"/>
+<Parameter name="FSC-A" range="4096" log="0" gain="0.015625"/><Parameter name="Time" range="20" log="0" gain="1"/>
 <Parameter name="X" range="4096" log="1" calibrationIndex="1"/><Parameter name="Y" range="4096" log="1" calibrationIndex="1"/>
 <SampleNode sampleID="1" name="a">{populations}</SampleNode></Sample></SampleList>
 <CompensationMatrices><CompensationMatrix name="m" prefix="&lt;" suffix="&gt;">
