@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -79,10 +80,11 @@ def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, P
     tube: `full`, or `fmo:MARKER` for a control. settled: concrete gates by key that are not placed again.
     alone: no other tube shares a cut, so that each is settled by this one.
     """
-    root = Node(ROOT, np.arange(bound.sample.n_events), None)
+    n_events = bound.sample.n_events
+    root = Node(ROOT, partial(np.arange, n_events), None, n_events)
     found = Pass({ROOT: root})
     if bound.start is not None:
-        found.nodes[bound.start] = Node(bound.start, root.index, root)
+        found.nodes[bound.start] = Node(bound.start, root.positions, root, n_events)
     _decide_drawn(bound, events, found, settled, tube)
     for population in bound.steps:
         name = population.id
@@ -100,7 +102,7 @@ def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, P
             continue
         found.applied[name] = gate
         found.nodes[name] = (
-            Node(name, above.index[:0], above)
+            Node(name, np.empty(0, dtype=np.int64), above)
             if unplaced(gate, found.applied)
             else _apply(
                 on_grid(gate, events.axes) if bound.rule == "flowjo" else gate, name, above, events, found.nodes
@@ -130,7 +132,8 @@ def _decide_drawn(bound: Bound, events: Events, found: Pass, settled: Mapping[st
     if len(known) > len(found.nodes):
         decided = events.decide(ready)
         for name in [name for name in known if name not in found.nodes]:
-            found.nodes[name] = Node(name, decided.index(name), found.nodes[bound.parents[name]])
+            positions = partial(decided.index, name)
+            found.nodes[name] = Node(name, positions, found.nodes[bound.parents[name]], decided.count(name))
 
 
 def _is_drawn(spec: GateSpec, key: str, settled: Mapping[str, Placed]) -> bool:

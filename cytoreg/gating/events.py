@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,14 +66,26 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """Events of one population, called by its id: index, (n,) ascending positions in the file.
+    """Events of one population.
 
-    above: the node it was cut from.
+    positions: (n,) ascending positions in the file, or what gives them when they are asked for. above: the node it
+    was cut from. size: n, where it is known before.
     """
 
     name: str
-    index: Index
+    positions: Index | Callable[[], Index]
     above: Node | None
+    size: int | None = None
+
+    @cached_property
+    def index(self) -> Index:
+        """Ascending positions of the events in the file, shape (n,)."""
+        return self.positions() if callable(self.positions) else self.positions
+
+    @property
+    def count(self) -> int:
+        """How many events there are."""
+        return len(self.index) if self.size is None else self.size
 
 
 class Events:
@@ -150,7 +163,7 @@ class Events:
             return axis.ratio.A * (values[0] - axis.ratio.B) / (values[1] - axis.ratio.C)
 
     def _summed(self, sources: Sources, node: Node) -> Array:
-        whole = len(node.index) == self.sample.n_events
+        whole = node.count == self.sample.n_events
         columns = [self._raw[i] if whole else self._raw[i][node.index] for i, _ in sources]
         return apply(columns, [weight for _, weight in sources])
 

@@ -94,7 +94,7 @@ class Result:
 
     def count(self, name: str) -> int:
         """Events in a population, by its id (`root` or `total` is the whole file)."""
-        return len(self.nodes[ROOT if name == "total" else name].index)
+        return self.nodes[ROOT if name == "total" else name].count
 
     def mask(self, population: str) -> npt.NDArray[np.bool_]:
         """One bool per event of the file. Any suffix of a path that is unique will do."""

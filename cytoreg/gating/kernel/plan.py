@@ -117,6 +117,10 @@ class Decided:
         row = self.masks[self.names.index(name)]
         return np.unpackbits(row, count=self.n_events, bitorder="little").view(np.bool_)
 
+    def count(self, name: str) -> int:
+        """How many events a population has."""
+        return int(self.counts[self.names.index(name)])
+
     def index(self, name: str) -> npt.NDArray[np.int64]:
         """Ascending positions of a population's events."""
         return np.flatnonzero(self.mask(name))

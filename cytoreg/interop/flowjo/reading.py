@@ -18,14 +18,9 @@ from cytoreg.interop.flowjo.records import Combined, Drawn, PopulationRecord, Sa
 from cytoreg.interop.flowjo.shapes import gate_of
 from cytoreg.interop.flowjo.workspace import child, workspace
 from cytoreg.interop.flowjo.workspace9 import workspace9
-from cytoreg.interop.xmlfile import XmlFile, local_name, root_of
+from cytoreg.interop.xmlfile import XmlFile, local_name
 
-__all__ = ["groups_of", "read", "recognises"]
-
-
-def recognises(head: bytes) -> bool:
-    """Whether the first bytes of a file are those of a FlowJo workspace."""
-    return root_of(head).rpartition(":")[2] == "Workspace"
+__all__ = ["groups_of", "read"]
 
 
 def read(path: Path) -> tuple[Template, list[str]]:

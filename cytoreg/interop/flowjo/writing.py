@@ -21,7 +21,7 @@ from cytoreg.gating.result import Result
 from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT, Population, Template
 from cytoreg.interop.flowjo.axes import NotCarried
-from cytoreg.interop.flowjo.write_axes import DATATYPES, GATING, TRANSFORMS, AxisWriter
+from cytoreg.interop.flowjo.writing_axes import DATATYPES, GATING, TRANSFORMS, AxisWriter
 
 __all__ = ["write"]
 
