@@ -296,4 +296,4 @@ def test_values_that_png_divides_are_brought_back_to_flowjos(tmp_path: Path) -> 
 def test_a_workspace_is_recognised_by_its_content() -> None:
     assert recognises(b'<?xml version="1.0"?>\n <Workspace version="20.0">')
     assert not recognises(b'<gating:Gating-ML xmlns:gating="x">') and not recognises(b"cytoreg: 1")
-    assert read.__module__ == "cytoreg.interop.flowjo.read"
+    assert read.__module__ == "cytoreg.interop.flowjo"
