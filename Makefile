@@ -13,7 +13,7 @@ help:  ## list the targets
 
 setup: $(STAMP)  ## make the virtual environment and install everything, pinned
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt hatch_build.py cytoreg/gating/kernel/kernel.c
 	@echo "setting up $(VENV) (a minute or two, once)"
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || { echo "the pinned versions need Python 3.11 or 3.12; say which with make PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -51,24 +51,32 @@ def find_channel(
     *,
     aliases: Sequence[str] = (),
     channels: Mapping[str, str] | None = None,
+    exact: bool = False,
 ) -> Channel | None:
     """The channel that carries a marker, or None where the panel does not have it.
 
     channels: marker -> channel as the user says, which wins. Otherwise the marker and its aliases are
     looked for as the whole of $PnN, the whole of $PnS, a piece of $PnS, and a piece of $PnN of a channel
     without $PnS, in that order. Of a pulse's area, height and width the area is taken.
+    exact: only the whole of $PnN or of $PnS, and no common aliases, for formats that name channels.
     Raises TemplateError where several channels fit equally well, or the user names one that is not there.
     """
     said = {key.casefold(): value for key, value in (channels or {}).items()}
     if marker.casefold() in said:
         return _as_said(marker, said[marker.casefold()], sample)
-    common = next((words for key, words in COMMON_ALIASES.items() if key.casefold() == marker.casefold()), ())
+    common: Sequence[str] = ()
+    if exact:
+        whole = [c for c in sample.channels if c.name == marker]
+        if len(whole) == 1:
+            return whole[0]
+    else:
+        common = next((words for key, words in COMMON_ALIASES.items() if key.casefold() == marker.casefold()), ())
     names = [marker, *aliases, *common]
     for alias in dict.fromkeys(name.casefold() for name in names):
         if (found := _one(marker, [c for c in sample.channels if c.name.casefold() == alias], sample)) is not None:
             return found
     folded = {"".join(label_pieces(name)) for name in names}
-    for label, partly in (("marker", False), ("marker", True), ("name", True)):
+    for label, partly in (("marker", False), ("marker", True), ("name", True))[: 1 if exact else 3]:
         candidates = []
         for channel in sample.channels:
             text = channel.marker if label == "marker" else (None if channel.marker else channel.name)

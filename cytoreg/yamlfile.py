@@ -24,7 +24,10 @@ MAX_DEPTH = 100
 MAX_KEYS = 100_000  # aliases of aliases can make a small file a huge one
 
 
-class _Loader(yaml.SafeLoader):
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same rules in C, where PyYAML was built with it
+
+
+class _Loader(_Safe):
     """The safe loader, with the words of YAML 1.2: only true and false are booleans, so `on` is a word."""
 
 

@@ -14,7 +14,18 @@ PACKAGE = Path(__file__).resolve().parents[1] / "cytoreg"
 
 # A sample flows one way, from bytes to a sentence: a room may import from the rooms above it, never from below.
 ROOMS = [
-    *("errors", "resources", "yamlfile", "provenance", "fcs", "markers", "compensation", "transforms", "quality"),
+    *(
+        "errors",
+        "lazy",
+        "resources",
+        "yamlfile",
+        "provenance",
+        "fcs",
+        "markers",
+        "compensation",
+        "transforms",
+        "quality",
+    ),
     *("gating", "interop", "tables", "batch", "clinical", "stats", "simulation", "reports", "study", "cli"),
 ]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -211,6 +211,6 @@ def _percent_above(result: Result, name: str, axis: str) -> float:
         if isinstance(part.gate, Range) and part.gate.on == (axis,) and math.isfinite(part.gate.min)
     ]
     node = result.nodes[name]
-    if not cuts or not len(node.index):
+    if not cuts or not node.count:
         return math.nan
     return 100 * float(np.mean(result.events.display(node, axis) >= cuts[0]))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cytoreg.interop.conversion import Conversion, Failure
+    from cytoreg.interop.template_conversion import TemplateConversion
 
 
 class To(StrEnum):
@@ -53,17 +54,36 @@ def command(
     version: Annotated[
         Version | None, typer.Option("--version", help="Of FCS to write; without it DATA is copied byte by byte.")
     ] = None,
+    fcs: Annotated[
+        str | None,
+        typer.Option("--fcs", metavar="FILE", help="Of a template: place automatic gates on this file."),
+    ] = None,
+    sample: Annotated[
+        str | None, typer.Option("--sample", metavar="NAME", help="Of a workspace: the gates of this sample.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Convert event data between FCS, CSV, TSV, Parquet and AnnData .h5ad, by extension; de-identify them.
+    """Convert events (FCS, CSV, TSV, Parquet, AnnData .h5ad) or gates (GatingML .xml, FlowJo .wsp, FACSDiva .xml,
+    openCyto .csv, .yaml) by extension; de-identify events.
 
     Example: cytoreg convert tube.fcs tube.h5ad --deidentify
+    Example: cytoreg convert treg_cd127 gates.wsp --fcs tube.fcs
     """
     from cytoreg.interop.conversion import convert, convert_folder
+    from cytoreg.interop.template_conversion import convert_template, is_template
 
+    if to is None and is_template(source):
+        given = {"--deidentify": deidentify, "--pattern": pattern, "--keep": keep, "--dataset": dataset}
+        if wrong := [option for option, value in (*given.items(), ("--version", version)) if value]:
+            raise _usage(f"{wrong[0]} is for events, and {source} holds gates")
+        made = convert_template(source, target, fcs=fcs, sample=sample, force=force)
+        _report_gates(made, json=json, quiet=quiet)
+        return
+    if fcs or sample:
+        raise _usage(f"{'--fcs' if fcs else '--sample'} is for gates, and {source} is no template or workspace")
     options: dict[str, Any] = {
         "deidentify": deidentify,
         "patterns": tuple(pattern or ()),
@@ -84,6 +104,20 @@ def command(
         with progress_bar("converting", quiet=quiet or json, verbose=verbose) as progress:
             done = convert_folder(source, target, to.value, progress=progress, **options)
     _report(done, json=json, quiet=quiet, folder=to is not None, deidentify=deidentify)
+
+
+def _report_gates(made: TemplateConversion, *, json: bool, quiet: bool) -> None:
+    if json:
+        import json as writer
+        from dataclasses import asdict
+
+        typer.echo(writer.dumps(asdict(made), indent=1, ensure_ascii=False))
+    elif not quiet:
+        of = f" of {made.samples} samples" if made.samples else ""
+        typer.echo(f"{made.target}: {made.populations} populations{of}")
+        for sentence in made.lost:
+            typer.echo(f"not carried over: {sentence}")
+        typer.echo(f"next: cytoreg gate FILE --template {made.target}")
 
 
 def _usage(message: str) -> typer.BadParameter:

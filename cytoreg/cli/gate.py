@@ -49,7 +49,9 @@ def command(
     fmo: Annotated[
         list[str] | None, typer.Option("--fmo", metavar="MARKER=FILE", help="The FMO control that lacks a marker.")
     ] = None,
-    rule: Annotated[str, typer.Option("--rule", help="How events are counted.")] = "events",
+    rule: Annotated[
+        str | None, typer.Option("--rule", help="How events are counted; the template's rule without it.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="For methods that draw random numbers.")] = 0,
     export: Annotated[
         str | None, typer.Option("--export", metavar="POP", help="Write a population's events.")

@@ -38,7 +38,7 @@ Commands:
 {commands}
 
 Options:
-  --version   the version
+  --version   the version, and whether gates are decided by the compiled kernel or by NumPy
   -h, --help  this page
 
 `cytoreg COMMAND --help` explains each, with an example.
@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write(_HELP.format(commands=commands))
         sys.exit(0)
     if given[0] == "--version":
-        sys.stdout.write(f"cytoreg {cytoreg.__version__}\n")
+        kernel = importlib.import_module("cytoreg.gating.kernel").status()
+        sys.stdout.write(f"cytoreg {cytoreg.__version__}\nkernel: {kernel}\n")
         sys.exit(0)
     name = OTHER_SPELLING.get(given[0], given[0])
     if name not in COMMANDS:

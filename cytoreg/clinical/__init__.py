@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cytoreg.lazy import lazily
 
 if TYPE_CHECKING:
     from cytoreg.clinical.linker import Linked, link
@@ -37,23 +38,21 @@ __all__ = [
     "sdai_category",
 ]
 
-_HOME = {
-    "Clinical": "cytoreg.clinical.tables",
-    "read_clinical": "cytoreg.clinical.tables",
-    "Linked": "cytoreg.clinical.linker",
-    "link": "cytoreg.clinical.linker",
-    "acr": "cytoreg.clinical.response",
-    "eular_response": "cytoreg.clinical.response",
+_HOMES = {
+    "Clinical": "tables",
+    "read_clinical": "tables",
+    "Linked": "linker",
+    "link": "linker",
+    "acr": "response",
+    "eular_response": "response",
+    "cdai": "scores",
+    "cdai_category": "scores",
+    "das28_category": "scores",
+    "das28_crp": "scores",
+    "das28_esr": "scores",
+    "haq_di": "scores",
+    "sdai": "scores",
+    "sdai_category": "scores",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOME.get(name, "cytoreg.clinical.scores")), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__ = lazily(__name__, _HOMES)

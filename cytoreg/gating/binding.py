@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cytoreg.compensation import Compensation, compensation_for
+from cytoreg.compensation import Compensation
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.fcs.sample import Sample
 from cytoreg.fcs.spillover import Spillover
+from cytoreg.gating.axis_binding import AxisBinder
 from cytoreg.gating.events import Axis
+from cytoreg.gating.naming import path_of, steps_of
 from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT, Population, Template
-from cytoreg.markers import find_channel, panel_of
+from cytoreg.markers import panel_of
 
-__all__ = ["Bound", "Choices", "bind"]
+__all__ = ["RULES", "Bound", "Choices", "bind"]
+
+RULES = ("events", "flowjo")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,11 @@ class Choices:
 
 @dataclass(frozen=True)
 class Bound:
-    """parents: for each step that is done, in order, the step it hangs on. skipped: step -> reason."""
+    """A template and a file brought together; steps go by the id of their population.
+
+    parents: for each step that is done, in order, the step it hangs on. skipped: step -> reason. rule: how events
+    are counted.
+    """
 
     sample: Sample
     template: Template
@@ -42,25 +50,40 @@ class Bound:
     parents: Mapping[str, str]
     skipped: Mapping[str, str]
     start: str | None = None
+    rule: str = "events"
 
     @property
     def steps(self) -> list[Population]:
         """The populations that are gated, in order."""
         return [self.template.populations[name] for name in self.parents]
 
-    def path(self, name: str) -> str:
-        """Names from the first step down to a population, joined by `/`."""
-        line = [name]
-        while (name := self.parents.get(name, ROOT)) != ROOT:
-            line.append(name)
-        return "/".join(reversed(line))
+    def name(self, key: str) -> str:
+        """The name of a population that is shown."""
+        return ROOT if key == ROOT else self.template.populations[key].name
+
+    def line(self, key: str) -> tuple[str, ...]:
+        """Ids from the first step down to a population."""
+        line = [key]
+        while (key := self.parents.get(key, ROOT)) != ROOT:
+            line.append(key)
+        return tuple(reversed(line))
+
+    def path(self, key: str) -> str:
+        """Names from the first step down to a population, joined by `/`; `/` and `\\` within a name escaped."""
+        return path_of([self.name(step) for step in self.line(key)])
 
 
-def bind(sample: Sample, template: Template, choices: Choices) -> Bound:
-    """Find each axis in the panel and decide which steps are done.
+def bind(sample: Sample, template: Template, choices: Choices, rule: str | None = None) -> Bound:
+    """Find each axis in the panel and decide which steps are done; of a workspace, those of this sample.
 
+    rule: how events are counted; as the template says where it is not given.
     Raises TemplateError where a step needs a marker that the panel does not have and may not be skipped.
     """
+    rule = template.rule if rule is None else rule
+    if rule not in RULES:
+        raise TemplateError(f"unknown counting rule {rule!r}; there are: {', '.join(RULES)}")
+    template = template.for_sample(sample)
+    choices = replace(choices, start=_start(template, choices.start))
     if choices.start is not None and choices.start not in template.populations:
         raise TemplateError(
             f"{sample.name}: start: template {template.name} has no population {choices.start!r}; "
@@ -70,51 +93,63 @@ def bind(sample: Sample, template: Template, choices: Choices) -> Bound:
     wanted = [
         p for p in template.populations.values() if choices.start is None or _below(template, p, choices.start)
     ]
+    binder = AxisBinder(sample, template, choices.channels, choices.compensation)
     axes: dict[str, Axis] = {}
     for name in dict.fromkeys(axis for p in wanted for axis in (*p.requires, *p.gate.axes(), *p.plot)):
-        channel = find_channel(name, sample, aliases=template.markers.get(name, ()), channels=choices.channels)
-        if channel is not None:
-            scale = template.transform_for(name, channel.top, is_scatter_or_time=channel.is_scatter_or_time)
-            axes[name] = Axis(name, channel, scale)
+        if (axis := binder.bind(name)) is not None:
+            axes[name] = axis
     parents: dict[str, str] = {}
     skipped: dict[str, str] = {}
     if choices.start is not None:
         parents[choices.start] = ROOT
     for population in wanted:
-        missing = _missing(population, axes, skipped) or _outside(population, template, choices.start)
+        missing = _missing(population, axes, skipped, template) or _outside(population, template, choices.start)
         if missing and population.if_missing == "error":
             raise TemplateError(
-                f"{sample.name}: population {population.name!r} of template {template.name} needs {missing}; "
+                f"{sample.name}: population {population.id!r} of template {template.name} needs {missing}; "
                 f"the panel has: {panel_of(sample)}; say which channel carries a marker with channels "
                 "(--channel MARKER=CHANNEL)"
             )
         if missing:
-            skipped[population.name] = f"needs {missing}"
+            skipped[population.id] = f"needs {missing}"
             continue
         parent = population.parent
         while parent in skipped:
             parent = template.populations[parent].parent
-        parents[population.name] = parent
-    choice = choices.compensation if choices.compensation is not None else template.compensation
+        parents[population.id] = parent
     return Bound(
         sample=sample,
         template=template,
         axes=axes,
-        compensation=compensation_for(sample, choice),
+        compensation=binder.compensation(),
         parents=parents,
         skipped=skipped,
         start=choices.start,
+        rule=rule,
     )
 
 
+def _start(template: Template, start: str | None) -> str | None:
+    """The id of a population given by its id, or by a name or end of a path that only one has."""
+    if start is None or start in template.populations:
+        return start
+    wanted = steps_of(start)
+    fits = []
+    for key in template.populations:
+        line = [template.populations[step].name for step in (key, *template.ancestors(key)) if step != ROOT]
+        if tuple(reversed(line))[-len(wanted) :] == wanted:
+            fits.append(key)
+    return fits[0] if len(fits) == 1 else start
+
+
 def _below(template: Template, population: Population, start: str) -> bool:
-    return start in template.ancestors(population.name)
+    return start in template.ancestors(population.id)
 
 
 def _known_markers(sample: Sample, template: Template, choices: Choices) -> None:
     """A word in `channels` that the template never asks for is a slip of the pen."""
     known = {axis for p in template.populations.values() for axis in (*p.requires, *p.gate.axes(), *p.plot)}
-    known |= set(template.markers)
+    known |= set(template.markers) | {name for spec in template.axes.values() for name in spec.channels}
     folded = {axis.casefold() for axis in known}
     for marker in choices.channels or {}:
         if marker.casefold() not in folded:
@@ -124,19 +159,26 @@ def _known_markers(sample: Sample, template: Template, choices: Choices) -> None
             )
 
 
-def _missing(population: Population, axes: Mapping[str, Axis], skipped: Mapping[str, str]) -> str:
+def _missing(
+    population: Population, axes: Mapping[str, Axis], skipped: Mapping[str, str], template: Template
+) -> str:
     """What a step lacks, in words; nothing where it can be done."""
     absent = [name for name in population.requires if name not in axes]
     absent += [name for name in _absent(population.gate, axes) if name not in absent]
     if absent:
-        return "marker " + ", ".join(repr(name) for name in absent)
+        wanted = [repr(channel) for name in absent for channel in _channels(template, name)]
+        return ("channel " if absent[0] in template.axes else "marker ") + ", ".join(dict.fromkeys(wanted))
     for spec in population.gate.walk():
-        channels = [axes[name].channel.index for name in spec.on if name in axes]
+        channels = [axes[name].channel.index for name in spec.on if name in axes and axes[name].spec is None]
         if len(set(channels)) < len(channels):
             return f"{' and '.join(spec.on)} on two channels, where one fits both"
         if spec.population in skipped:
             return f"population {spec.population!r}, which was skipped"
     return ""
+
+
+def _channels(template: Template, name: str) -> tuple[str, ...]:
+    return template.axes[name].channels if name in template.axes else (name,)
 
 
 def _outside(population: Population, template: Template, start: str | None) -> str:

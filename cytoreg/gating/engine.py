@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from cytoreg.gating import methods
 from cytoreg.gating.binding import Bound
+from cytoreg.gating.binned import on_grid
 from cytoreg.gating.events import Events, Node
 from cytoreg.gating.gates import All, Any_, Gate, Not, Nothing, Reference, contains
+from cytoreg.gating.kernel import Population
 from cytoreg.gating.methods import CannotFit, Fit
+from cytoreg.gating.naming import PART
 from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT
 
@@ -55,8 +59,8 @@ class Proposal:
 class Pass:
     """What one pass over the tree found.
 
-    nodes: events of each population gated so far. placed: concrete gates by key (the population's name,
-    with `/0`, `/1` for the parts of a boolean). applied: the whole gate of each population. proposals:
+    nodes: events of each population gated so far. placed: concrete gates by key (the population's id,
+    with PART and 0, 1, ... for the parts of a boolean). applied: the whole gate of each population. proposals:
     shared cuts that must be settled before the pass can go on.
     """
 
@@ -76,13 +80,15 @@ def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, P
     tube: `full`, or `fmo:MARKER` for a control. settled: concrete gates by key that are not placed again.
     alone: no other tube shares a cut, so that each is settled by this one.
     """
-    root = Node(ROOT, np.arange(bound.sample.n_events), None)
+    n_events = bound.sample.n_events
+    root = Node(ROOT, partial(np.arange, n_events), None, n_events)
     found = Pass({ROOT: root})
     if bound.start is not None:
-        found.nodes[bound.start] = Node(bound.start, root.index, root)
+        found.nodes[bound.start] = Node(bound.start, root.positions, root, n_events)
+    _decide_drawn(bound, events, found, settled, tube)
     for population in bound.steps:
-        name = population.name
-        if name == bound.start:
+        name = population.id
+        if name in found.nodes:
             continue
         above = found.nodes.get(bound.parents[name])
         needed = [spec.population for spec in population.gate.walk() if spec.population]
@@ -96,11 +102,46 @@ def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, P
             continue
         found.applied[name] = gate
         found.nodes[name] = (
-            Node(name, above.index[:0], above)
+            Node(name, np.empty(0, dtype=np.int64), above)
             if unplaced(gate, found.applied)
-            else _apply(gate, name, above, events, found.nodes)
+            else _apply(
+                on_grid(gate, events.axes) if bound.rule == "flowjo" else gate, name, above, events, found.nodes
+            )
         )
     return found
+
+
+def _decide_drawn(bound: Bound, events: Events, found: Pass, settled: Mapping[str, Placed], tube: str) -> None:
+    """The populations that nothing must be fitted for any more, in one pass of the kernel over the file."""
+    placer = _Placer(_View(bound, events, found.nodes[ROOT], found.nodes, tube), settled, found, alone=True)
+    ready = [Population(name, All(())) for name in found.nodes]
+    known = dict.fromkeys(found.nodes)  # in order: a parent comes first
+    for population in bound.steps:
+        name = population.id
+        needed = {bound.parents[name], *(spec.population for spec in population.gate.walk() if spec.population)}
+        if name in known or not needed <= known.keys() or not _is_drawn(population.gate, name, settled):
+            continue
+        gate = placer.place(population.gate, name)
+        found.applied[name] = gate
+        if unplaced(gate, found.applied):
+            gate = Nothing("")
+        elif bound.rule == "flowjo":
+            gate = on_grid(gate, events.axes)
+        ready.append(Population(name, gate, bound.parents[name]))
+        known[name] = None
+    if len(known) > len(found.nodes):
+        decided = events.decide(ready)
+        for name in [name for name in known if name not in found.nodes]:
+            positions = partial(decided.index, name)
+            found.nodes[name] = Node(name, positions, found.nodes[bound.parents[name]], decided.count(name))
+
+
+def _is_drawn(spec: GateSpec, key: str, settled: Mapping[str, Placed]) -> bool:
+    if spec.population is not None:
+        return True
+    if spec.parts:
+        return all(_is_drawn(part, f"{key}{PART}{i}", settled) for i, part in enumerate(spec.parts))
+    return spec.geometry is not None or key in settled
 
 
 def _apply(gate: Gate, name: str, above: Node, events: Events, nodes: Mapping[str, Node]) -> Node:
@@ -118,18 +159,25 @@ def _member(other: Node, above: Node, n_events: int) -> npt.NDArray[np.bool_]:
 
 def unplaced(gate: Gate, applied: Mapping[str, Gate]) -> bool:
     """Whether a gate, or one that it refers to, could not be placed: the complement of a gate that is nowhere
-    is not everything, but as unknown as the gate itself."""
-    match gate:
-        case Nothing():
-            return True
-        case All(parts=parts) | Any_(parts=parts):
-            return any(unplaced(part, applied) for part in parts)
-        case Not(part=part):
-            return unplaced(part, applied)
-        case Reference(population=population):
-            return population in applied and unplaced(applied[population], applied)
-        case _:
-            return False
+    is not everything, but as unknown as the gate itself.
+
+    A line of references may be hundreds of gates long, and branch in each: each population is asked once.
+    """
+    waiting, asked = [gate], set()
+    while waiting:
+        match waiting.pop():
+            case Nothing():
+                return True
+            case All(parts=parts) | Any_(parts=parts):
+                waiting.extend(parts)
+            case Not(part=part):
+                waiting.append(part)
+            case Reference(population=population) if population in applied and population not in asked:
+                asked.add(population)
+                waiting.append(applied[population])
+            case _:
+                pass
+    return False
 
 
 def _references(gate: Gate) -> tuple[str, ...]:
@@ -178,7 +226,7 @@ class _Placer:
         if spec.population is not None:
             return Reference(spec.population)
         if spec.parts:
-            parts = tuple(self.place(part, f"{key}/{i}") for i, part in enumerate(spec.parts))
+            parts = tuple(self.place(part, f"{key}{PART}{i}") for i, part in enumerate(spec.parts))
             return Not(parts[0]) if spec.kind == "not" else All(parts) if spec.kind == "all" else Any_(parts)
         if spec.geometry is not None:
             self.found.placed[key] = Placed(spec.geometry, "drawn")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,30 +13,79 @@ import numpy.typing as npt
 from cytoreg.compensation import Compensation, apply
 from cytoreg.fcs.channel import Channel
 from cytoreg.fcs.sample import Sample
+from cytoreg.gating import kernel
+from cytoreg.gating.axes import AxisSpec
 from cytoreg.transforms import Transform
 
-__all__ = ["Axis", "Events", "Node"]
+__all__ = ["Axis", "BoundRatio", "Events", "Node", "Sources"]
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
+Sources = tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class BoundRatio:
+    """A * (x - B) / (y - C): the weighted channels that x and y are the sums of, and the constants."""
+
+    above: Sources
+    below: Sources
+    A: float = 1.0
+    B: float = 0.0
+    C: float = 0.0
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A marker of the template bound to a channel of the file and to a display scale."""
+    """An axis of the template bound to a channel of the file and to a display scale.
+
+    channel: for a ratio, that of its numerator. sources: the channels and weights that its compensated value is
+    the sum of, where the axis states its compensation; None is the compensation of all. spec: what the template
+    states of the axis; None for a marker. compensation: what was taken out of it. wanted: the channels as
+    the compensation calls them, or as the file does: one, or the two of a ratio.
+    """
 
     name: str
     channel: Channel
     transform: Transform
+    sources: Sources | None = None
+    ratio: BoundRatio | None = None
+    spec: AxisSpec | None = None
+    compensation: Compensation | None = None
+    wanted: tuple[str, ...] = ()
+
+    def describe(self) -> dict[str, Any]:
+        """What the axis is, for the record of a gate."""
+        said: dict[str, Any] = {"channel": self.channel.name, "transform": self.transform.describe()}
+        if self.spec is not None and self.spec.ratio is not None:
+            said["ratio"] = self.spec.ratio.describe()
+        if self.spec is not None and self.spec.compensation is not None:
+            said["compensation"] = self.spec.compensation
+        return said
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """Events of one population: index, (n,) ascending positions in the file. above: the node it was cut from."""
+    """Events of one population.
+
+    positions: (n,) ascending positions in the file, or what gives them when they are asked for. above: the node it
+    was cut from. size: n, where it is known before.
+    """
 
     name: str
-    index: Index
+    positions: Index | Callable[[], Index]
     above: Node | None
+    size: int | None = None
+
+    @cached_property
+    def index(self) -> Index:
+        """Ascending positions of the events in the file, shape (n,)."""
+        return self.positions() if callable(self.positions) else self.positions
+
+    @property
+    def count(self) -> int:
+        """How many events there are."""
+        return len(self.index) if self.size is None else self.size
 
 
 class Events:
@@ -54,7 +104,8 @@ class Events:
 
     def load(self, names: Sequence[str]) -> None:
         """Decode all that some axes need, in one pass through the file."""
-        needed = [index for name in names for index, _ in self._sources(self.axes[name].channel.index)]
+        needed = [index for name in names for source in self._sources(self.axes[name]) for index, _ in source]
+        needed += [self.axes[name].channel.index for name in names]
         missing = [index for index in dict.fromkeys(needed) if index not in self._raw]
         if missing:
             self._raw.update(zip(missing, self.sample.columns(missing), strict=True))
@@ -72,6 +123,22 @@ class Events:
         """Display values of a population's events, float64."""
         return self._cached(self._display, node, name, self._compute_display)
 
+    def decide(self, populations: Sequence[kernel.Population]) -> kernel.Decided:
+        """Membership of populations with concrete gates, in one pass over all events."""
+        names = dict.fromkeys(axis for population in populations for axis in population.gate.on)
+        self.load(tuple(names))
+        plan = kernel.Plan(len(self.sample.channels), {name: self._look(name) for name in names}, populations)
+        if not names:  # nothing is looked at
+            return kernel.decide(plan, np.empty((self.sample.n_events, plan.n_channels), dtype=np.float32))
+        return kernel.decide(plan, [self._raw.get(index) for index in range(plan.n_channels)])
+
+    def _look(self, name: str) -> kernel.Axis:
+        axis = self.axes[name]
+        sources = self._sources(axis)
+        ratio = axis.ratio
+        over = None if ratio is None else kernel.Over(sources[1], ratio.A, ratio.B, ratio.C)
+        return kernel.Axis(sources[0], axis.transform, over)
+
     def _cached(self, cache: dict[tuple[str, str], Array], node: Node, name: str, compute: Any) -> Array:
         key = (node.name, name)
         if key in cache:
@@ -88,13 +155,26 @@ class Events:
 
     def _compute_linear(self, node: Node, name: str) -> Array:
         self.load([name])
-        sources = self._sources(self.axes[name].channel.index)
-        whole = len(node.index) == self.sample.n_events
+        axis = self.axes[name]
+        values = [self._summed(source, node) for source in self._sources(axis)]
+        if axis.ratio is None:
+            return values[0]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return axis.ratio.A * (values[0] - axis.ratio.B) / (values[1] - axis.ratio.C)
+
+    def _summed(self, sources: Sources, node: Node) -> Array:
+        whole = node.count == self.sample.n_events
         columns = [self._raw[i] if whole else self._raw[i][node.index] for i, _ in sources]
         return apply(columns, [weight for _, weight in sources])
 
     def _compute_display(self, node: Node, name: str) -> Array:
         return self.axes[name].transform.forward(self.linear(node, name))
 
-    def _sources(self, index: int) -> tuple[tuple[int, float], ...]:
-        return self.compensation.sources(index) if self.compensation else ((index, 1.0),)
+    def _sources(self, axis: Axis) -> tuple[Sources, ...]:
+        """The weighted channels of an axis; of a ratio, of what stands above and below the line."""
+        if axis.ratio is not None:
+            return (axis.ratio.above, axis.ratio.below)
+        if axis.sources is not None:
+            return (axis.sources,)
+        index = axis.channel.index
+        return (self.compensation.sources(index) if self.compensation else ((index, 1.0),),)

@@ -15,9 +15,7 @@ from cytoreg.gating.shared import settle
 from cytoreg.gating.template import Template
 from cytoreg.markers import find_channel
 
-__all__ = ["RULES", "events_of", "gate", "lacking", "names_its_marker"]
-
-RULES = ("events",)
+__all__ = ["events_of", "gate", "lacking", "names_its_marker"]
 
 
 def gate(
@@ -26,21 +24,22 @@ def gate(
     choices: Choices | None = None,
     *,
     controls: Mapping[str, Sample] | None = None,
-    rule: str = "events",
+    rule: str | None = None,
 ) -> Result:
     """Place every gate of a template on a sample and apply it.
 
     choices: what is said of this file beside the template. controls: marker -> the FMO tube that lacks it.
-    rule: how events are counted; `events` decides each against the gate's true shape.
+    rule: how events are counted; `events` decides each against the gate's true shape; the template's where it is
+    not given. A template read from a workspace gives the gates of this sample.
     Raises TemplateError where the template does not fit the file.
     """
-    if rule not in RULES:
-        raise TemplateError(f"unknown counting rule {rule!r}; there are: {', '.join(RULES)}")
+    rule = template.rule if rule is None else rule
+    template = template.for_sample(sample)
     _known_controls(template, controls or {})
     choices = choices or Choices()
     tubes = {"full": sample, **{f"fmo:{marker}": control for marker, control in (controls or {}).items()}}
     bound = {
-        tube: bind(opened, template, lacking(tube, opened, sample, template, choices))
+        tube: bind(opened, template, lacking(tube, opened, sample, template, choices), rule)
         for tube, opened in tubes.items()
     }
     events = {tube: events_of(item) for tube, item in bound.items()}

@@ -3,7 +3,8 @@
 As in GatingML 2.0 (section 5): an interval holds its minimum and not its maximum; an ellipsoid holds its
 surface; a polygon is decided by the even-odd rule, and an event exactly on an edge belongs to the side
 that the half-open crossing test gives it (left and lower edges in, right and upper edges out). A value
-that is not a number lies in no gate; it is therefore in the complement that `not` gives.
+that is not a number lies in no gate; it is therefore in the complement that `not` gives. An infinity (a
+ratio over zero) lies in an interval that is open on its side, and outside every polygon and ellipsoid.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["All", "Any_", "Ellipse", "Gate", "Not", "Nothing", "Polygon", "Range", "Rectangle", "Reference"]
+__all__ = [
+    *("All", "Any_", "Ellipse", "Gate", "Not", "Nothing", "Polygon", "Range", "Rectangle", "Reference"),
+    *("contains", "is_definite"),
+]
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -83,12 +87,19 @@ class Polygon:
 
     def describe(self) -> dict[str, Any]:
         """The gate as a template would say it."""
-        return {"polygon": {"on": list(self.on), "vertices": [list(vertex) for vertex in self.vertices]}}
+        return {
+            "polygon": {"on": list(self.on), "vertices": [list(map(float, vertex)) for vertex in self.vertices]}
+        }
 
 
 @dataclass(frozen=True)
 class Ellipse:
-    """Mahalanobis distance from the center at most `distance`, in any number of dimensions."""
+    """Mahalanobis distance from the center at most `distance`, in any number of dimensions.
+
+    The covariance is that of an ellipse: symmetric and positive definite. Files of others (one of GatingML's own
+    compliance tests) hold other matrices; the rule (x - center) inverse(covariance) (x - center) <= distance^2 is
+    then followed as it stands, and what lies inside is no ellipse.
+    """
 
     kind: ClassVar[str] = "ellipse"
     on: tuple[str, ...]
@@ -101,9 +112,10 @@ class Ellipse:
         precision = np.linalg.inv(np.asarray(self.covariance, dtype=np.float64))
         offsets = [column - middle for column, middle in zip(columns, self.center, strict=True)]
         squared = np.zeros(len(columns[0]))
-        for i, first in enumerate(offsets):
-            for j, second in enumerate(offsets):
-                squared += precision[i, j] * (first * second)
+        with np.errstate(invalid="ignore", over="ignore"):  # an infinity ends as one, or as no number: outside
+            for i, first in enumerate(offsets):
+                for j, second in enumerate(offsets):
+                    squared += precision[i, j] * (first * second)
         inside: Mask = squared <= self.distance**2
         return inside
 
@@ -112,9 +124,10 @@ class Ellipse:
         return {
             "ellipse": {
                 "on": list(self.on),
-                "center": list(self.center),
-                "covariance": [list(row) for row in self.covariance],
-                "distance": self.distance,
+                "center": list(map(float, self.center)),
+                "covariance": [list(map(float, row)) for row in self.covariance],
+                "distance": float(self.distance),
+                **({} if is_definite(self.covariance) else {"definite": False}),
             }
         }
 
@@ -228,6 +241,12 @@ def contains(gate: Gate, columns: Mapping[str, Array], members: Mapping[str, Mas
             return np.zeros(n, dtype=bool)
         case _:
             return gate.contains([columns[axis] for axis in gate.on])
+
+
+def is_definite(covariance: Sequence[Sequence[float]]) -> bool:
+    """Whether a matrix is symmetric and positive definite, as that of an ellipse is."""
+    matrix = np.asarray(covariance, dtype=np.float64)
+    return bool(np.allclose(matrix, matrix.T) and np.linalg.eigvalsh(matrix).min() > 0)
 
 
 def _between(x: Array, low: float, high: float) -> Mask:

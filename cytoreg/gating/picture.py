@@ -54,13 +54,13 @@ def _picture(result: Result, name: str, axes: list[str]) -> dict[str, Any]:
         counts = np.histogram(columns[0], bins=BINS_1D, range=spans[0])[0][None, :]
     packed = zlib.compress(np.minimum(counts, 65535).astype("<u2").tobytes(), 6)
     described = [_axis(result.bound.axes[axis], span) for axis, span in zip(axes, spans, strict=True)]
-    share = result.percent(f"{name} % of {parent}")
+    share = result.share(name, parent)
     applied = result.gates[name]
     return {
         "population": name,
         "parent": parent,
         "path": result.bound.path(name),
-        "title": f"{name} in {'all events' if parent == 'root' else parent}",
+        "title": f"{result.bound.name(name)} in {'all events' if parent == 'root' else result.bound.name(parent)}",
         "x": described[0],
         "y": described[1] if len(axes) == 2 else None,
         "nx": int(counts.shape[1]),
@@ -82,7 +82,7 @@ def _span(result: Result, axis: str, column: Array) -> tuple[float, float]:
     """What the axis shows: nearly all events, and on scatter the whole scale from 0."""
     finite = column[np.isfinite(column)]
     bound = result.bound.axes[axis]
-    if isinstance(bound.transform, Linear):
+    if isinstance(bound.transform, Linear) and (bound.spec is None or bound.channel.is_scatter_or_time):
         high = float(np.percentile(finite, 99.5)) if len(finite) else bound.channel.top
         return 0.0, max(min(high * 1.1, bound.channel.top), 1e-9)
     whole = result.events.display(result.nodes["root"], axis)
@@ -93,7 +93,8 @@ def _span(result: Result, axis: str, column: Array) -> tuple[float, float]:
 
 
 def _axis(axis: Axis, span: tuple[float, float]) -> dict[str, Any]:
-    label = axis.name if axis.name == axis.channel.name else f"{axis.name} ({axis.channel.name})"
+    plain = axis.spec is not None or axis.name == axis.channel.name  # a stated axis says itself what it is
+    label = axis.name if plain else f"{axis.name} ({axis.channel.name})"
     return {"label": label, "min": span[0], "max": span[1], "ticks": ticks(axis, span)}
 
 

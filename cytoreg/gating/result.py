@@ -16,6 +16,7 @@ from cytoreg.gating.binding import Bound
 from cytoreg.gating.engine import Pass, Placed, unplaced
 from cytoreg.gating.events import Events
 from cytoreg.gating.gates import Gate
+from cytoreg.gating.naming import PART, steps_of
 from cytoreg.gating.template import ROOT
 from cytoreg.gating.uncertainty import wilson
 
@@ -82,22 +83,18 @@ class Result:
 
     @cached_property
     def gates(self) -> dict[str, AppliedGate]:
-        """The concrete gates that were applied, by population."""
+        """The concrete gates that were applied, by the id of their population."""
         gates = {}
         for name in self.names:
             if name in self._applied:
                 gate = self._applied[name]
-                axes = {
-                    axis: {"channel": bound.channel.name, "transform": bound.transform.describe()}
-                    for axis in gate.on
-                    if (bound := self.bound.axes.get(axis)) is not None
-                }
+                axes = {axis: self.bound.axes[axis].describe() for axis in gate.on if axis in self.bound.axes}
                 gates[name] = AppliedGate(name, gate, self._parts(name), axes)
         return gates
 
     def count(self, name: str) -> int:
-        """Events in a population (`root` or `total` is the whole file)."""
-        return len(self.nodes[ROOT if name == "total" else name].index)
+        """Events in a population, by its id (`root` or `total` is the whole file)."""
+        return self.nodes[ROOT if name == "total" else name].count
 
     def mask(self, population: str) -> npt.NDArray[np.bool_]:
         """One bool per event of the file. Any suffix of a path that is unique will do."""
@@ -106,22 +103,28 @@ class Result:
         return mask
 
     def resolve(self, population: str) -> str:
-        """The name of a population given by name, path, or unique end of a path."""
+        """The id of a population given by id, name, path, or unique end of a path."""
         if population in ("root", "total"):
             return ROOT
-        wanted = population.split("/")
-        found = [name for name in self.names if self.bound.path(name).split("/")[-len(wanted) :] == wanted]
+        if population in self.nodes:
+            return population
+        wanted = steps_of(population)
+        found = [key for key in self.names if self._steps(key)[-len(wanted) :] == wanted]
         if len(found) == 1:
             return found[0]
+        sample = self.bound.sample.name
+        if len(found) > 1:
+            choices = ", ".join(self.bound.path(key) for key in found)
+            raise TemplateError(f"{sample}: population {population!r} is one of {choices}; say which by its path")
         if population in self.bound.skipped:
-            reason = self.bound.skipped[population]
-            raise TemplateError(f"{self.bound.sample.name}: population {population!r} was skipped: it {reason}")
-        raise TemplateError(
-            f"{self.bound.sample.name}: no population {population!r}; "
-            + suggest(
-                population, [self.bound.path(name) if "/" in population else name for name in self.names], limit=30
+            raise TemplateError(
+                f"{sample}: population {population!r} was skipped: it {self.bound.skipped[population]}"
             )
-        )
+        known = [self.bound.path(key) if "/" in population else self.bound.name(key) for key in self.names]
+        raise TemplateError(f"{sample}: no population {population!r}; {suggest(population, known, limit=30)}")
+
+    def _steps(self, key: str) -> tuple[str, ...]:
+        return tuple(self.bound.name(step) for step in self.bound.line(key))
 
     def flags_of(self, name: str) -> tuple[str, ...]:
         """Doubts about a population's own gate, and about the steps above it (`above:`)."""
@@ -143,12 +146,19 @@ class Result:
         for word in (name, of):
             if word in self.bound.skipped:
                 return Percentage(text, *_nothing(), flags=("not_in_panel",))
-        child, ancestor = self.resolve(name), self.resolve(of)
+        return self.share(self.resolve(name), self.resolve(of), text)
+
+    def share(self, child: str, ancestor: str, text: str = "") -> Percentage:
+        """A population in percent of one above it, both by id. Raises TemplateError where it is not above."""
+        text = text or f"{self.bound.name(child)} % of {self.bound.name(ancestor)}"
         line = [child]
         while line[-1] != ROOT:
             line.append(self.bound.parents[line[-1]])
         if ancestor not in line[1:]:
-            raise TemplateError(f"{of!r} does not stand above {name!r}; above it are {', '.join(line[1:])}")
+            above = ", ".join(self.bound.name(step) for step in line[1:])
+            raise TemplateError(
+                f"{self.bound.name(ancestor)!r} does not stand above {self.bound.name(child)!r}; above it are {above}"
+            )
         flags = tuple(dict.fromkeys(flag for step in line if step != ROOT for flag in self.flags_of(step)))
         if any(self._unplaced(step) for step in line[: line.index(ancestor)]):
             return Percentage(text, *_nothing(), flags=flags)
@@ -169,15 +179,15 @@ class Result:
         rows = []
         for name in self.names:
             parent = self.bound.parents[name]
-            share = self.percent(f"{name} % of {parent}")
-            total = self.percent(f"{name} % of total").value
-            above = [flag for step in self.bound.path(name).split("/")[:-1] for flag in self.flags_of(step)]
+            share = self.share(name, parent)
+            total = self.share(name, ROOT).value
+            above = [flag for step in self.bound.line(name)[:-1] for flag in self.flags_of(step)]
             flags = (*self.flags_of(name), *dict.fromkeys(f"above:{flag}" for flag in above))
             rows.append(
                 {
                     "population": self.bound.path(name),
                     "population_id": f"{self.bound.template.name}:{name}",
-                    "name": name,
+                    "name": self.bound.name(name),
                     "count": self.count(name),
                     "parent": "" if parent == ROOT else self.bound.path(parent),
                     "parent_count": self.count(parent),
@@ -203,7 +213,16 @@ class Result:
         return pd.DataFrame(self.rows())
 
     def _parts(self, name: str) -> tuple[Placed, ...]:
-        return tuple(placed for key, placed in self._placed.items() if key == name or key.startswith(f"{name}/"))
+        return self._placed_of.get(name, ())
+
+    @cached_property
+    def _placed_of(self) -> dict[str, tuple[Placed, ...]]:
+        """The parts of each population's gate that were placed."""
+        found: dict[str, tuple[Placed, ...]] = {}
+        for key, placed in self._placed.items():
+            name = key.partition(PART)[0]
+            found[name] = (*found.get(name, ()), placed)
+        return found
 
     def _unplaced(self, name: str) -> bool:
         return name in self._applied and unplaced(self._applied[name], self._applied)

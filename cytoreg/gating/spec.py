@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from cytoreg.errors import TemplateError, suggest
-from cytoreg.gating.gates import Ellipse, Gate, Polygon, Range, Rectangle
+from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon, Range, Rectangle, Reference, is_definite
 from cytoreg.gating.methods import method_names, params_of
 from cytoreg.yamlfile import StrictModel, YamlDocument, validate
 
-__all__ = ["GateSpec", "parse_gate"]
+__all__ = ["GateSpec", "drawn", "parse_gate"]
 
 INFINITY = float("inf")
 MAX_DEPTH = 30
@@ -47,6 +48,19 @@ class GateSpec:
         for part in (*self.parts, *((self.fallback,) if self.fallback else ())):
             yield from part.walk()
 
+    def describe(self) -> Any:
+        """The gate as a template would say it."""
+        if self.population is not None:
+            return self.population
+        if self.kind == "not":
+            return {"not": self.parts[0].describe()}
+        if self.parts:
+            return {self.kind: [part.describe() for part in self.parts]}
+        if self.geometry is not None:
+            return self.geometry.describe()
+        said = _plain(self.params.model_dump(by_alias=True, exclude_unset=True))
+        return {self.kind: said | ({"fallback": self.fallback.describe()} if self.fallback else {})}
+
     def axes(self) -> tuple[str, ...]:
         """Every marker that placing or applying this gate needs."""
         return tuple(dict.fromkeys(axis for spec in self.walk() for axis in spec.on))
@@ -63,13 +77,28 @@ class GateSpec:
         return tuple(dict.fromkeys(named))
 
 
+def drawn(geometry: Gate) -> GateSpec:
+    """The spec of a gate that is there already: of geometry, of a population, or a boolean over such."""
+    match geometry:
+        case Reference(population=population):
+            return GateSpec("population", population=population)
+        case All(parts=parts) | Any_(parts=parts):
+            return GateSpec(geometry.kind, parts=tuple(map(drawn, parts)))
+        case Not(part=part):
+            return GateSpec("not", parts=(drawn(part),))
+        case _:
+            return GateSpec(geometry.kind, geometry=geometry, on=geometry.on)
+
+
 def parse_gate(document: YamlDocument) -> GateSpec | dict[str, GateSpec]:
     """The gate of a population; of a quadrant without `keep`, its four parts by name.
 
     Raises TemplateError with file, line, key and the nearest valid word.
     """
+    if isinstance(document.data, str):
+        return _parse(document, 0)  # the same events as another population, within another parent
     if _kind_of(document) == "quadrant" and not _has_key(document.data["quadrant"], "keep"):
-        return validate(_Quadrant, document.at("quadrant"), TemplateError).four()
+        return validate(_Quadrant, document.at("quadrant"), TemplateError).parts()
     return _parse(document, 0)
 
 
@@ -87,8 +116,7 @@ def _parse(document: YamlDocument, depth: int) -> GateSpec:
     if kind == "not":
         return GateSpec(kind, parts=(_parse(inner, depth + 1),))
     if kind in _GEOMETRY:
-        geometry = validate(_GEOMETRY[kind], inner, TemplateError).gate()
-        return GateSpec(kind, geometry=geometry, on=geometry.on)
+        return drawn(validate(_GEOMETRY[kind], inner, TemplateError).gate())
     fallback = None
     if _has_key(inner.data, "fallback"):
         fallback = _parse(inner.at("fallback"), depth + 1)
@@ -111,6 +139,13 @@ def _usable_fallback(document: YamlDocument, fallback: GateSpec | None, *, share
         raise TemplateError(
             f"{document.where(['fallback'])}: a cut that tubes share needs a method or a range, found {fallback.kind!r}"
         )
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, so that YAML and JSON can say it."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _has_key(data: Any, key: str) -> bool:
@@ -137,7 +172,7 @@ class _Range(StrictModel):
 
     @model_validator(mode="after")
     def _some_width(self) -> _Range:
-        if not self.min < self.max:
+        if not self.min <= self.max:  # equal: a gate that holds nothing, as programs may draw it
             raise ValueError(f"expected min below max, found {self.min:g} and {self.max:g}")
         return self
 
@@ -157,7 +192,7 @@ class _Rectangle(StrictModel):
                 f"{len(self.on)} axes need as many min and max, found {len(self.min)}, {len(self.max)}"
             )
         for axis, low, high in zip(self.on, *self._limits(), strict=True):
-            if not low < high:
+            if not low <= high:
                 raise ValueError(f"expected min below max on {axis}, found {low:g} and {high:g}")
         return self
 
@@ -184,6 +219,8 @@ class _Ellipse(StrictModel):
     covariance: list[list[FiniteFloat]]
     distance: FiniteFloat = Field(default=1.0, gt=0)
 
+    definite: bool = True
+
     @model_validator(mode="after")
     def _positive_definite(self) -> _Ellipse:
         import numpy as np
@@ -191,9 +228,10 @@ class _Ellipse(StrictModel):
         k = len(self.on)
         if len(self.center) != k or len(self.covariance) != k or any(len(row) != k for row in self.covariance):
             raise ValueError(f"{k} axes need a center of {k} numbers and a covariance of {k} x {k}")
-        matrix = np.asarray(self.covariance)
-        if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix).min() <= 0:
+        if self.definite and not is_definite(self.covariance):
             raise ValueError("the covariance must be symmetric and positive definite")
+        if np.linalg.matrix_rank(np.asarray(self.covariance)) < k:
+            raise ValueError("the covariance cannot be inverted")
         return self
 
     def gate(self) -> Gate:
@@ -202,31 +240,64 @@ class _Ellipse(StrictModel):
 
 
 class _Quadrant(StrictModel):
-    on: tuple[str, str]
-    at: tuple[FiniteFloat, FiniteFloat]
-    keep: str | None = None
+    """Dividers on each axis, and which of the parts between them is kept.
 
-    @field_validator("keep")
+    at: one divider an axis, or an ascending list of them. keep: `++` and so on for one divider on each of two
+    axes; else a number an axis, counted from 0 for what lies below the first divider, null for anywhere.
+    """
+
+    on: list[str] = Field(min_length=2)
+    at: list[list[FiniteFloat]]
+    keep: str | list[int | None] | None = None
+
+    @field_validator("at", mode="before")
     @classmethod
-    def _a_quadrant(cls, value: str | None) -> str | None:
-        if value is not None and value not in ("++", "+-", "-+", "--"):
-            raise ValueError(f"expected one of ++, +-, -+, --, found {value!r}")
-        return value
+    def _lists(cls, value: Any) -> Any:
+        return [cut if isinstance(cut, list) else [cut] for cut in value] if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _fits(self) -> _Quadrant:
+        if len(self.at) != len(self.on):
+            raise ValueError(f"{len(self.on)} axes need dividers at {len(self.on)} places, found {len(self.at)}")
+        for axis, cuts in zip(self.on, self.at, strict=True):
+            if not cuts or any(left >= right for left, right in pairwise(cuts)):
+                raise ValueError(f"expected ascending dividers on {axis}, found {cuts}")
+        if isinstance(self.keep, str):
+            if not self._is_plain() or self.keep not in _SIGNS:
+                raise ValueError(f"expected one of {', '.join(_SIGNS)}, found {self.keep!r}")
+        elif self.keep is not None:
+            if len(self.keep) != len(self.on):
+                raise ValueError(
+                    f"{len(self.on)} axes need {len(self.on)} numbers to keep, found {len(self.keep)}"
+                )
+            for axis, cuts, place in zip(self.on, self.at, self.keep, strict=True):
+                if place is not None and not 0 <= place <= len(cuts):
+                    raise ValueError(f"{axis} has the parts 0 to {len(cuts)}, found {place}")
+        elif not self._is_plain():
+            raise ValueError("keep is required: which part between the dividers of each axis")
+        return self
 
     def gate(self) -> Gate:
-        return self._part(self.keep or "++")
+        if isinstance(self.keep, str):
+            return self._part([sign == "+" for sign in self.keep])
+        return self._part(self.keep or [])
 
-    def four(self) -> dict[str, GateSpec]:
+    def parts(self) -> dict[str, GateSpec]:
+        """The four of one divider on each of two axes, by name."""
         x, y = self.on
-        parts = {f"{x}{keep[0]}{y}{keep[1]}": self._part(keep) for keep in ("++", "+-", "-+", "--")}
-        return {name: GateSpec("quadrant", geometry=gate, on=self.on) for name, gate in parts.items()}
+        return {f"{x}{k[0]}{y}{k[1]}": drawn(self._part([sign == "+" for sign in k])) for k in _SIGNS}
 
-    def _part(self, keep: str) -> Rectangle:
-        low = tuple(cut if sign == "+" else -INFINITY for sign, cut in zip(keep, self.at, strict=True))
-        high = tuple(INFINITY if sign == "+" else cut for sign, cut in zip(keep, self.at, strict=True))
-        return Rectangle(self.on, low, high)
+    def _is_plain(self) -> bool:
+        return len(self.on) == 2 and all(len(cuts) == 1 for cuts in self.at)
+
+    def _part(self, keep: Sequence[int | None]) -> Rectangle:
+        edges = [(-INFINITY, *cuts, INFINITY) for cuts in self.at]
+        low = tuple(-INFINITY if i is None else edge[i] for i, edge in zip(keep, edges, strict=True))
+        high = tuple(INFINITY if i is None else edge[i + 1] for i, edge in zip(keep, edges, strict=True))
+        return Rectangle(tuple(self.on), low, high)
 
 
+_SIGNS = ("++", "+-", "-+", "--")
 _GEOMETRY: dict[str, Any] = {
     "range": _Range,
     "rectangle": _Rectangle,

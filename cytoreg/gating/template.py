@@ -1,46 +1,85 @@
-"""The gating template: its schema, and the checks that need no data (unknown parents, loops, unknown words)."""
+"""The gating template: populations, axes, scales and matrices, whatever format they were read from."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from pydantic import Field
-
+from cytoreg.compensation import Matrix
 from cytoreg.errors import TemplateError, suggest
-from cytoreg.gating.spec import GateSpec, parse_gate
-from cytoreg.transforms import Arcsinh, Linear, Logicle, Transform
-from cytoreg.yamlfile import StrictModel, YamlDocument, validate
+from cytoreg.fcs.sample import Sample
+from cytoreg.gating.axes import AxisSpec
+from cytoreg.gating.spec import GateSpec
+from cytoreg.transforms import Transform, transform_of
 
-__all__ = ["Population", "Template", "parse_template"]
+__all__ = ["ROOT", "Population", "SampleGates", "Template", "in_order"]
 
 ROOT = "root"
+LONGEST_LINE = 500
 
 
 @dataclass(frozen=True)
 class Population:
     """One population as the template declares it.
 
-    gate: how it is cut out of its parent. requires: markers without which the step cannot be done;
-    if_missing: `error`, or `skip` (its children then hang on the nearest step that was done).
-    plot: the axes of its picture. meaning: one sentence for the docs and the report.
+    id: what parents and references call it, unique in the template. parent: the id of the one above. gate: how
+    it is cut out of its parent. name: what is shown; the id where it is not given. requires: markers without
+    which the step cannot be done; if_missing: `error`, or `skip` (its children then hang on the nearest step
+    that was done). plot: the axes of its picture. meaning: one sentence for the docs and the report.
     """
 
-    name: str
+    id: str
     parent: str
     gate: GateSpec
+    name: str = ""
     requires: tuple[str, ...] = ()
     if_missing: str = "error"
     plot: tuple[str, ...] = ()
     meaning: str = ""
 
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.id)
+
+    def describe(self) -> dict[str, Any]:
+        """The population as a template would say it."""
+        said: dict[str, Any] = {}
+        if self.name != self.id or "/" in self.id:
+            said["name"] = self.name
+        if self.parent != ROOT:
+            said["parent"] = self.parent
+        said["gate"] = self.gate.describe()
+        if self.if_missing != "error":
+            said["if_missing"] = self.if_missing
+        said.update({key: list(value) for key in ("requires", "plot") if (value := getattr(self, key))})
+        return said | ({"meaning": self.meaning} if self.meaning else {})
+
+
+@dataclass(frozen=True)
+class SampleGates:
+    """The gates of one sample of a workspace.
+
+    template: a plain one. names: what the sample may be called: file name, $FIL, id and name in the workspace.
+    counts: path of a population -> the number of events that the workspace itself holds; never used in gating.
+    """
+
+    template: Template
+    names: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
 
 @dataclass(frozen=True)
 class Template:
-    """A gating template. populations stand in an order in which each comes after what it needs."""
+    """A gating template. populations stand in an order in which each comes after what it needs.
+
+    axes: those that are stated; a gate's axis that is not among them is a marker. matrices: by the name that
+    `compensation` of the template or of an axis gives. rule: how events are counted unless the caller says
+    otherwise. samples: for a workspace, each sample's own gates by sample name.
+    where: the file it was read from. source: what was written there.
+    """
 
     name: str
     populations: Mapping[str, Population]
@@ -49,220 +88,152 @@ class Template:
     markers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     compensation: str = "from_file"
     transforms: Mapping[str, Any] = field(default_factory=dict)
+    axes: Mapping[str, AxisSpec] = field(default_factory=dict)
+    matrices: Mapping[str, Matrix] = field(default_factory=dict)
+    rule: str = "events"
+    samples: Mapping[str, SampleGates] = field(default_factory=dict)
     report: tuple[str, ...] = ()
     intensities: tuple[str, ...] = ()
-    where: str = ""
-    source: Mapping[str, Any] = field(default_factory=dict)
+    where: str = field(default="", compare=False)
+    source: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def digest(self) -> str:
         """A hash of all that decides the numbers."""
-        return hashlib.sha256(json.dumps(self.source, sort_keys=True, default=str).encode()).hexdigest()
+        said = self.source or self.describe()
+        return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
     def transform_for(self, axis: str, top: float, *, is_scatter_or_time: bool) -> Transform:
-        """The display scale of an axis; scatter and time are linear unless the template says otherwise."""
+        """The display scale of a marker; scatter and time are linear unless the template says otherwise."""
         said = next((value for key, value in self.transforms.items() if key.casefold() == axis.casefold()), None)
         if said is None:
             said = "linear" if is_scatter_or_time else self.transforms.get("default", {"logicle": {}})
         kind, params = (said, {}) if isinstance(said, str) else next(iter(said.items()))
-        if kind == "linear":
-            return Linear()
-        if kind == "arcsinh":
-            return Arcsinh(**(params or {}))
-        return Logicle(**{"T": top, **(params or {})})
+        return transform_of(kind, {"T": top, **(params or {})} if kind in _WITH_TOP else params or {})
 
-    def children(self, name: str) -> Iterator[Population]:
+    def children(self, key: str) -> Iterator[Population]:
         """The populations cut directly out of one."""
-        return (population for population in self.populations.values() if population.parent == name)
+        return (population for population in self.populations.values() if population.parent == key)
 
-    def ancestors(self, name: str) -> list[str]:
-        """From the parent up to the root."""
+    def ancestors(self, key: str) -> list[str]:
+        """Ids from the parent up to the root."""
         line = []
-        while name != ROOT:
-            name = self.populations[name].parent
-            line.append(name)
+        while key != ROOT:
+            key = self.populations[key].parent
+            line.append(key)
         return line
 
+    def for_sample(self, sample: str | Sample) -> Template:
+        """A workspace's gates of one sample; a template without samples is the same for all.
 
-class _Marker(StrictModel):
-    aliases: list[str] = Field(default_factory=list)
+        sample: its file name, $FIL, id or name in the workspace, or an opened file, which is looked for by its
+        file name and then by $FIL. Raises TemplateError where it is not there or fits several.
+        """
+        return self.samples[self._sample_key(sample)].template if self.samples else self
 
+    def reference_counts(self, sample: str | Sample) -> Mapping[str, int]:
+        """The counts that a workspace holds for a sample, by path; those that it never computed are not there."""
+        return dict(self.samples[self._sample_key(sample)].counts) if self.samples else {}
 
-class _Logicle(StrictModel):
-    T: float | None = Field(default=None, gt=0)
-    W: float = Field(default=0.5, ge=0)
-    M: float = Field(default=4.5, gt=0)
-    A: float = 0.0
+    def _sample_key(self, sample: str | Sample) -> str:
+        known = {key: {key, *item.names} for key, item in self.samples.items()}
+        asked = [sample] if isinstance(sample, str) else [sample.name, sample.text.get("$FIL", "")]
+        fits = list(self.samples)
+        found = False
+        for word in filter(None, (text.strip() for text in asked)):
+            exact = [key for key in fits if word in known[key]]
+            same = exact or [key for key in fits if word.casefold() in {name.casefold() for name in known[key]}]
+            if same:
+                found, fits = True, same
+        if found and len(fits) == 1:
+            return fits[0]
+        name = sample if isinstance(sample, str) else sample.name
+        if not found:
+            raise TemplateError(f"{self.name}: holds no gates for sample {name!r}; {suggest(name, self.samples)}")
+        raise TemplateError(f"{self.name}: sample {name!r} fits several of its samples: {', '.join(fits)}")
 
+    def with_populations(self, populations: Sequence[Population]) -> Template:
+        """The same with other populations, put in order. Raises TemplateError for unknown ids and loops."""
+        named = {population.id: population for population in populations}
+        ordered = in_order(named, lambda key: f"{self.where or self.name}, population {key}")
+        return replace(self, populations=ordered, source={})
 
-class _Arcsinh(StrictModel):
-    cofactor: float = Field(default=150.0, gt=0)
-
-
-class _Population(StrictModel):
-    parent: str = ROOT
-    gate: Any
-    requires: list[str] = Field(default_factory=list)
-    if_missing: Literal["error", "skip"] = "error"
-    plot: list[str] = Field(default_factory=list, max_length=2)
-    meaning: str = ""
-
-
-class _Template(StrictModel):
-    cytoreg: Literal[1]
-    name: str = Field(min_length=1, pattern=r"^[\w.+-]+$")
-    description: str = ""
-    reference: str = ""
-    markers: dict[str, _Marker] = Field(default_factory=dict)
-    compensation: str = "from_file"
-    transforms: dict[str, Any] = Field(default_factory=dict)
-    populations: dict[str, _Population] = Field(min_length=1)
-    report: list[str] = Field(default_factory=list)
-    intensities: list[str] = Field(default_factory=list)
-
-
-def parse_template(document: YamlDocument) -> Template:
-    """A template from YAML. Raises TemplateError with file, line, key and the nearest valid word."""
-    schema = validate(_Template, document, TemplateError)
-    transforms = {
-        axis: _transform(document.at("transforms", axis), axis) for axis in (document.data.get("transforms") or {})
-    }
-    populations: dict[str, Population] = {}
-    for name, item in schema.populations.items():
-        if name in (ROOT, "total") or "/" in name or " % of " in name or not name.strip():
-            raise TemplateError(
-                f"{document.where(['populations', name])}: a population cannot be called {name!r} ('root' and "
-                "'total' are the whole file, '/' parts the steps of a path, ' % of ' the two of a percentage)"
-            )
-        gate = parse_gate(document.at("populations", name, "gate"))
-        for part, spec in gate.items() if isinstance(gate, dict) else [(name, gate)]:
-            if part in populations or (part != name and part in schema.populations):
-                raise TemplateError(
-                    f"{document.where(['populations', name])}: a population {part!r} is there already"
-                )
-            populations[part] = Population(
-                name=part,
-                parent=item.parent,
-                gate=spec,
-                requires=tuple(item.requires),
-                if_missing=item.if_missing,
-                plot=tuple(item.plot),
-                meaning=item.meaning,
-            )
-    _known_names(document, populations)
-    _known_axes(document, schema, populations)
-    return Template(
-        name=schema.name,
-        populations=_in_order(document, populations),
-        description=schema.description,
-        reference=schema.reference,
-        markers={marker: tuple(item.aliases) for marker, item in schema.markers.items()},
-        compensation=schema.compensation,
-        transforms=transforms,
-        report=_report(document, schema.report, populations),
-        intensities=tuple(schema.intensities),
-        where=document.name,
-        source=document.data,
-    )
+    def describe(self) -> dict[str, Any]:
+        """The template as its YAML file would say it."""
+        said: dict[str, Any] = {"cytoreg": 1, "name": self.name}
+        said |= {key: value for key in ("description", "reference") if (value := getattr(self, key))}
+        if self.rule != "events":
+            said["rule"] = self.rule
+        said |= _rest(self)
+        if self.samples:
+            said["samples"] = {
+                key: {
+                    **({"names": list(item.names)} if item.names else {}),
+                    **({"counts": dict(item.counts)} if item.counts else {}),
+                    **_rest(item.template),
+                }
+                for key, item in self.samples.items()
+            }
+        return said
 
 
-def _transform(document: YamlDocument, axis: str) -> Any:
-    schemas: dict[str, type[StrictModel]] = {"linear": StrictModel, "arcsinh": _Arcsinh, "logicle": _Logicle}
-    data = document.data
-    kind = data if isinstance(data, str) else next(iter(data), "") if isinstance(data, Mapping) else ""
-    if kind not in schemas or (isinstance(data, Mapping) and len(data) != 1):
-        raise TemplateError(
-            f"{document.where(())}: unknown transform {str(data)!r}; {suggest(str(kind), schemas)}"
-        )
-    if isinstance(data, str):
-        return data
-    inner = document.at(kind)
-    params = validate(
-        schemas[kind], YamlDocument(inner.name, inner.data or {}, inner.lines, inner.prefix), TemplateError
-    )
-    given = {key: value for key, value in params.model_dump().items() if value is not None}
-    if kind == "logicle":
-        try:
-            Logicle(**given)
-        except ValueError as problem:
-            raise TemplateError(f"{document.where(())}: {problem}") from None
-    return {kind: given}
+_WITH_TOP = ("logicle", "hyperlog", "log")
 
 
-def _known_names(document: YamlDocument, populations: Mapping[str, Population]) -> None:
-    for name, population in populations.items():
-        key = ["populations", name if name in document.data["populations"] else ""]
-        if population.parent != ROOT and population.parent not in populations:
-            raise TemplateError(
-                f"{document.where([*key, 'parent'])}: unknown population {population.parent!r}; "
-                f"{suggest(population.parent, [ROOT, *populations])}"
-            )
-        for other in population.gate.populations():
+def _rest(template: Template) -> dict[str, Any]:
+    """What a template and the gates of one sample both say."""
+    said: dict[str, Any] = {}
+    if template.markers:
+        said["markers"] = {name: {"aliases": list(words)} for name, words in template.markers.items()}
+    said["compensation"] = template.compensation
+    if template.matrices:
+        said["matrices"] = {name: matrix.describe() for name, matrix in template.matrices.items()}
+    if template.transforms:
+        said["transforms"] = dict(template.transforms)
+    if template.axes:
+        said["axes"] = {name: axis.describe() for name, axis in template.axes.items()}
+    if template.populations:
+        said["populations"] = {key: item.describe() for key, item in template.populations.items()}
+    said |= {key: list(value) for key in ("report", "intensities") if (value := getattr(template, key))}
+    return said
+
+
+def in_order(populations: Mapping[str, Population], where: Any) -> dict[str, Population]:
+    """Each population after its parent and after those its gate refers to; the given order otherwise.
+
+    where: what a message about a population begins with, by its id. Raises TemplateError for an unknown id, a
+    loop, or a line of more than 500 gates.
+    """
+    needs = {}
+    for key, population in populations.items():
+        needs[key] = [other for other in (population.parent, *population.gate.populations()) if other != ROOT]
+        for other in needs[key]:
             if other not in populations:
-                where = document.where([*key, "gate"])
-                raise TemplateError(f"{where}: unknown population {other!r}; {suggest(other, populations)}")
-
-
-def _known_axes(document: YamlDocument, schema: _Template, populations: Mapping[str, Population]) -> None:
-    """A scale, picture or intensity of a marker that no gate looks at is a slip of the pen, and would change nothing."""
-    gated = {
-        axis for population in populations.values() for axis in (*population.gate.axes(), *population.requires)
-    }
-    known = gated | set(schema.markers) | {"FSC-A", "FSC-H", "FSC-W", "SSC-A", "SSC-H", "SSC-W", "Time"}
-    folded = {axis.casefold() for axis in known}
-    asked = [(["transforms", axis], axis) for axis in schema.transforms if axis != "default"]
-    asked += [(["intensities", str(i)], axis) for i, axis in enumerate(schema.intensities)]
-    asked += [
-        (["populations", name, "plot"], axis) for name, item in schema.populations.items() for axis in item.plot
-    ]
-    for path, axis in asked:
-        if axis.casefold() not in folded:
-            raise TemplateError(
-                f"{document.where(path)}: no gate of this template looks at {axis!r}, and markers does not name it; "
-                f"{suggest(axis, known, limit=30)}"
-            )
-
-
-def _in_order(document: YamlDocument, populations: Mapping[str, Population]) -> dict[str, Population]:
-    """Each population after its parent and after those its gate refers to; the file's order otherwise."""
+                raise TemplateError(f"{where(key)}: unknown population {other!r}; {suggest(other, populations)}")
     ordered: dict[str, Population] = {}
-
-    def visit(name: str, line: tuple[str, ...]) -> None:
-        if name in ordered or name == ROOT:
-            return
-        if name in line:
-            loop = " -> ".join((*line[line.index(name) :], name))
-            raise TemplateError(
-                f"{document.where(['populations', name])}: populations need each other in a loop: {loop}"
+    depth: dict[str, int] = {}
+    for first in populations:
+        line = [first]
+        on_line = {first}
+        rest = {first: iter(needs[first])}
+        while line:
+            key = line[-1]
+            needed = (
+                next((other for other in rest[key] if other not in ordered), None) if key not in ordered else None
             )
-        if len(line) > 500:
-            raise TemplateError(f"{document.where(['populations', name])}: more than 500 gates in a row")
-        population = populations[name]
-        for needed in (population.parent, *population.gate.populations()):
-            visit(needed, (*line, name))
-        ordered[name] = population
-
-    for name in populations:
-        visit(name, ())
+            if needed is not None:
+                if needed in on_line:
+                    loop = " -> ".join((*line[line.index(needed) :], needed))
+                    raise TemplateError(f"{where(needed)}: populations need each other in a loop: {loop}")
+                line.append(needed)
+                on_line.add(needed)
+                rest[needed] = iter(needs[needed])
+                continue
+            line.pop()
+            on_line.discard(key)
+            if key not in ordered:
+                depth[key] = 1 + max((depth[other] for other in needs[key]), default=0)
+                if depth[key] > LONGEST_LINE:
+                    raise TemplateError(f"{where(key)}: more than {LONGEST_LINE} gates in a row")
+                ordered[key] = populations[key]
     return ordered
-
-
-def _report(document: YamlDocument, asked: list[str], populations: Mapping[str, Population]) -> tuple[str, ...]:
-    """Percentages as `X % of Y`, of a population in any population above it."""
-    for i, text in enumerate(asked):
-        name, separator, of = text.partition(" % of ")
-        where = document.where(["report", i])
-        if not separator:
-            raise TemplateError(f"{where}: expected 'POPULATION % of ANCESTOR', found {text!r}")
-        for word, known in ((name, [*populations]), (of, [ROOT, "total", *populations])):
-            if word not in known:
-                raise TemplateError(f"{where}: unknown population {word!r}; {suggest(word, known)}")
-        above, step = set(), name
-        while step in populations:
-            step = populations[step].parent
-            above.add(step)
-        if of not in above and of != "total":
-            raise TemplateError(
-                f"{where}: {of!r} does not stand above {name!r}; above it are {', '.join(sorted(above))}"
-            )
-    return tuple(asked)

@@ -1,7 +1,25 @@
 """Formats of the outside world, one file each: gates become the one template, events go from one to another."""
 
-from cytoreg.interop.conversion import Conversion, convert, convert_folder
-from cytoreg.interop.load import load_template
-from cytoreg.interop.opening import gate
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cytoreg.lazy import lazily
+
+if TYPE_CHECKING:
+    from cytoreg.interop.conversion import Conversion, convert, convert_folder
+    from cytoreg.interop.load import load_template
+    from cytoreg.interop.opening import gate
 
 __all__ = ["Conversion", "convert", "convert_folder", "gate", "load_template"]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "Conversion": "conversion",
+        "convert": "conversion",
+        "convert_folder": "conversion",
+        "gate": "opening",
+        "load_template": "load",
+    },
+)

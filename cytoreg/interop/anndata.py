@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["read_events_h5ad", "write_events_h5ad"]
 
 
-def write_events_h5ad(events: Events, path: Path) -> list[str]:
+def write_events_h5ad(
+    events: Events, path: Path, *, obs: pd.DataFrame | None = None, uns: Mapping[str, Any] | None = None
+) -> list[str]:
     """Write an .h5ad file that anndata, scanpy and pytometry read; what could not be carried over, in sentences.
 
-    Raises MissingDependency where anndata is not installed.
+    obs: a row an event, such as `membership_obs` gives; uns: more entries of `uns`. Raises MissingDependency where anndata is not installed.
     """
     anndata = _anndata()
     import pandas as pd
@@ -48,7 +50,9 @@ def write_events_h5ad(events: Events, path: Path) -> list[str]:
     with warnings.catch_warnings(), pd.option_context("future.infer_string", False):  # see _objects
         warnings.simplefilter("ignore")  # of anndata, on what pandas is going to change
         rows = _text_index(str(i) for i in range(events.n_events))
-        data = anndata.AnnData(X=values, obs=pd.DataFrame(index=rows), var=_var(events, names))
+        said = pd.DataFrame(index=rows) if obs is None else obs.set_axis(rows, axis="index")
+        data = anndata.AnnData(X=values, obs=said, var=_var(events, names))
+        data.uns.update(uns or {})
         data.uns["meta"] = _meta(events, names)
         data.uns["cytoreg"] = {
             "text": json.dumps(dict(events.text), ensure_ascii=False),

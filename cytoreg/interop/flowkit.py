@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cytoreg.compensation import Compensation
 from cytoreg.gating.engine import unplaced
+from cytoreg.gating.events import Axis
 from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Nothing, Polygon, Range, Rectangle, Reference
 from cytoreg.gating.result import Result
-from cytoreg.transforms import Arcsinh, Logicle
+from cytoreg.transforms import Arcsinh, Biexponential, Hyperlog, Linear, Log, Logicle, Transform
 
 __all__ = ["Difference", "compare", "membership"]
 
@@ -74,26 +76,71 @@ def membership(result: Result) -> dict[str, Mask]:
 
 def _display_columns(result: Result) -> dict[str, npt.NDArray[np.float64]]:
     """Display values of each axis, by FlowKit's compensation and transforms."""
-    from flowkit import transforms
-    from flowutils.compensate import compensate  # type: ignore[import-untyped]
-
-    compensated = result.bound.sample.to_numpy().astype(np.float64)
-    if (matrix := result.bound.compensation) is not None:
-        # what flowkit.Matrix.apply calls; a flowkit.Sample of an array would round it to 32 bits first
-        compensated = compensate(compensated, matrix.spillover.matrix, list(matrix.indices))
+    linear = _Linear(result)
     columns = {}
     for name, axis in result.bound.axes.items():
-        values = compensated[:, axis.channel.index]
-        scale = axis.transform
-        if isinstance(scale, Logicle):
-            theirs = transforms.LogicleTransform(
-                param_t=scale.T, param_w=scale.W, param_m=scale.M, param_a=scale.A
-            )
-            values = theirs.apply(np.ascontiguousarray(values)) * scale.M
-        elif isinstance(scale, Arcsinh):
-            values = np.arcsinh(values / scale.cofactor)
-        columns[name] = np.asarray(values, dtype=np.float64)
+        ratio = axis.spec.ratio if axis.spec is not None else None
+        values = linear.of(axis, 0)
+        if ratio is not None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = ratio.A * (values - ratio.B) / (linear.of(axis, 1) - ratio.C)
+        columns[name] = np.asarray(_on_scale(axis.transform, np.ascontiguousarray(values)), dtype=np.float64)
     return columns
+
+
+class _Linear:
+    """Compensated linear values, by the linear solver that FlowKit compensates with, a matrix at a time."""
+
+    def __init__(self, result: Result) -> None:
+        self.channels = {channel.name: channel.index for channel in result.bound.sample.channels}
+        self.raw = result.bound.sample.to_numpy().astype(np.float64)
+        self._solved: dict[int, npt.NDArray[np.float64]] = {}
+
+    def of(self, axis: Axis, part: int) -> npt.NDArray[np.float64]:
+        """The column of an axis, or of one part of a ratio."""
+        matrix, wanted = axis.compensation, axis.wanted[part]
+        if matrix is None or wanted not in matrix.fluorochromes:
+            index = self.channels.get(wanted, axis.channel.index) if part == 0 else self.channels[wanted]
+            return self.raw[:, index]
+        return self._unmixed(matrix)[:, matrix.fluorochromes.index(wanted)]
+
+    def _unmixed(self, matrix: Compensation) -> npt.NDArray[np.float64]:
+        if id(matrix) not in self._solved:
+            seen = self.raw[:, list(matrix.indices)]
+            if len(matrix.fluorochromes) == len(matrix.indices):
+                from flowutils.compensate import compensate  # type: ignore[import-untyped]
+
+                # what flowkit.Matrix.apply calls; a flowkit.Sample of an array would round it to 32 bits first
+                self._solved[id(matrix)] = compensate(seen, matrix.matrix)
+            else:  # FlowKit takes square matrices only
+                self._solved[id(matrix)] = np.linalg.lstsq(matrix.matrix.T, seen.T, rcond=None)[0].T
+        return self._solved[id(matrix)]
+
+
+def _on_scale(scale: Transform, values: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+    """Display units by FlowKit's transforms, which end at 1 where ours end at M."""
+    from flowkit import transforms
+
+    theirs: Any
+    match scale:
+        case Logicle(T=t, W=w, M=m, A=a) | Hyperlog(T=t, W=w, M=m, A=a):
+            kind = transforms.LogicleTransform if isinstance(scale, Logicle) else transforms.HyperlogTransform
+            theirs = kind(param_t=t, param_w=w, param_m=m, param_a=a)
+            return np.asarray(theirs.apply(values) * m)
+        case Log(T=t, M=m, clip=True):
+            theirs = transforms.WSPLogTransform(offset=t / 10**m, decades=m)
+            return np.asarray(theirs.apply(values) * m)
+        case Log(T=t, M=m):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.asarray(transforms.LogTransform(param_t=t, param_m=m).apply(values) * m)
+        case Arcsinh(cofactor=cofactor):
+            return np.arcsinh(values / cofactor)
+        case Biexponential(T=t, positive=positive, negative=negative, width=width, length=4096):
+            theirs = transforms.WSPBiexTransform(negative=negative, width=width, positive=positive, max_value=t)
+            return np.asarray(theirs.apply(values))
+        case Linear():
+            return values
+    return scale.forward(values)  # a scale that FlowKit does not have
 
 
 def _inside(gate: Gate, columns: dict[str, Any], found: dict[str, Mask], n: int) -> Mask:

@@ -1,37 +1,70 @@
-"""A template by its shipped name or from a file."""
+"""A template by its shipped name or from a file of any supported format, recognised by its content."""
 
 from __future__ import annotations
 
+import importlib
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cytoreg.errors import TemplateError, suggest
-from cytoreg.gating.template import Template, parse_template
+from cytoreg.gating.read_template import parse_template
+from cytoreg.gating.template import Template
+from cytoreg.interop.xmlfile import root_of
 from cytoreg.resources import template_paths
 from cytoreg.yamlfile import load_yaml
 
-__all__ = ["load_template"]
+__all__ = ["load_template", "read_template"]
+
+# Each has `recognises(head) -> bool` and `read(path) -> (template, what could not be carried over)`.
+FORMATS = ("gatingml", "diva", "opencyto", "flowjo")
+_HEAD = 65_536  # a licence may stand before the root element
 
 
 def load_template(source: str | os.PathLike[str]) -> Template:
-    """A shipped template by name, or one from a YAML file.
+    """A shipped template by name, or one from a file: YAML, GatingML 2.0, FlowJo, FACSDiva, openCyto.
 
     Raises TemplateError where there is neither, or the file is not a template.
     """
+    return read_template(source)[0]
+
+
+def read_template(source: str | os.PathLike[str]) -> tuple[Template, list[str]]:
+    """The same, with a sentence for each thing of the file that the template could not carry over."""
     shipped = template_paths()
     name = os.fspath(source)
     if name in shipped:
-        return parse_template(load_yaml(shipped[name], TemplateError, name=f"{name}.yaml"))
+        return parse_template(load_yaml(shipped[name], TemplateError, name=f"{name}.yaml")), []
     path = Path(source)
     if path.is_file():
-        return _with_matrix(parse_template(load_yaml(path, TemplateError)), path.parent)
+        reader = _reader_for(path)
+        if reader is not None:
+            template, lost = reader.read(path)
+            return template, lost
+        return _with_matrix(parse_template(load_yaml(path, TemplateError)), path.parent), []
     if path.suffix or path.parent != Path():
         raise TemplateError(f"{path}: there is no such template file")
     raise TemplateError(f"unknown template '{name}'; {suggest(name, shipped)}")
 
 
+def _reader_for(path: Path) -> Any:
+    """The module that recognises a file's first bytes; None for our own YAML."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError as problem:
+        raise TemplateError(f"{path}: cannot be read ({problem.strerror or problem})") from None
+    modules = (importlib.import_module(f"cytoreg.interop.{name}") for name in FORMATS)
+    found = next((module for module in modules if module.recognises(head)), None)
+    if found is None and (root := root_of(head)):
+        raise TemplateError(f"{path}: is XML with the root element {root!r}, which is no gate format that is read")
+    return found
+
+
 def _with_matrix(template: Template, folder: Path) -> Template:
     """A compensation matrix that a template names lies beside it, unless there is none there."""
+    if template.compensation in template.matrices:
+        return template
     beside = folder / template.compensation
     return replace(template, compensation=str(beside)) if beside.is_file() else template

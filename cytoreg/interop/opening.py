@@ -28,7 +28,7 @@ def gate(
     start: str | None = None,
     compensation: File | Spillover | None = None,
     controls: Mapping[str, Sample | File] | None = None,
-    rule: str = "events",
+    rule: str | None = None,
     seed: int = 0,
 ) -> Result:
     """Place every gate of a template on a sample and apply it.
@@ -37,7 +37,7 @@ def gate(
     marker -> channel, in place of what the file says. start: the population whose events the file holds,
     for a file exported from it. compensation: `from_file`, `none`, a matrix file or a Spillover, in place of
     the template's. controls: marker -> the FMO tube that lacks it. rule: how events are counted; `events`
-    decides each against the gate's true shape. seed: no method of this version draws random numbers; it is
+    decides each against the gate's true shape; the template's where it is not given. seed: no method of this version draws random numbers; it is
     taken so that a call stays the same when one does.
 
     Raises FCSError or TemplateError with one clear line.

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cytoreg.lazy import lazily
 
 if TYPE_CHECKING:
     from cytoreg.reports.pages import build
 
 __all__ = ["build"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "build":
-        return import_module("cytoreg.reports.pages").build
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, {"build": "pages"})

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cytoreg.compensation import compensation_for
 from cytoreg.errors import AnalysisError, TemplateError, suggest
 from cytoreg.fcs.sample import Sample
+from cytoreg.gating.axis_binding import AxisBinder
 from cytoreg.gating.events import Axis, Events, Node
 from cytoreg.gating.gates import Gate
 from cytoreg.gating.picture import outline as outline_of
 from cytoreg.gating.picture import ticks
 from cytoreg.gating.result import AppliedGate, Result
 from cytoreg.gating.template import ROOT, Template
-from cytoreg.markers import find_channel, panel_of
+from cytoreg.markers import panel_of
 from cytoreg.transforms import Linear
 
 if TYPE_CHECKING:
@@ -216,14 +216,15 @@ def _events(
 
         template = load_template(template)
     rule = template if template is not None else result.bound.template if result is not None else BLANK
+    rule = rule.for_sample(sample)
+    binder = AxisBinder(sample, rule)
     axes = {}
     for name in wanted:
-        channel = find_channel(name, sample, aliases=rule.markers.get(name, ()))
-        if channel is None:
+        axis = binder.bind(name)
+        if axis is None:
             raise TemplateError(f"{sample.name}: no marker or channel '{name}'; the panel has: {panel_of(sample)}")
-        scale = rule.transform_for(name, channel.top, is_scatter_or_time=channel.is_scatter_or_time)
-        axes[name] = Axis(name, channel, scale)
-    matrix = result.bound.compensation if result is not None else compensation_for(sample, rule.compensation)
+        axes[name] = axis
+    matrix = result.bound.compensation if result is not None else binder.compensation()
     events = Events(sample, axes, matrix)
     events.load(list(axes))
     return events

@@ -5,8 +5,7 @@ Names load when they are first used, so that importing the room costs nothing.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from cytoreg.lazy import lazily
 
 _HOMES = {
     "PANELS": "panels",
@@ -42,9 +41,4 @@ __all__ = [
     "simulate_tube",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+__getattr__ = lazily(__name__, _HOMES)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cytoreg.lazy import lazily
 
 if TYPE_CHECKING:
     from cytoreg.stats.analysis import Analysis, analyse
@@ -21,7 +22,7 @@ __all__ = [
     "subject_correlation",
 ]
 
-_HOME = {
+_HOMES = {
     "Analysis": "analysis",
     "Plan": "plan",
     "analyse": "analysis",
@@ -31,12 +32,4 @@ _HOME = {
     "subject_correlation": "plot_points",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"cytoreg.stats.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__ = lazily(__name__, _HOMES)

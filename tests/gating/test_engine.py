@@ -12,11 +12,10 @@ import cytoreg
 from cytoreg import Sample, Template, TemplateError
 from cytoreg.fcs import Channel, Spillover, sample_from_array
 from cytoreg.fcs.data import ArraySource
-from cytoreg.gating import methods
+from cytoreg.gating import methods, parse_template
 from cytoreg.gating.gates import Ellipse, Gate, Nothing, Polygon, Range, Rectangle
 from cytoreg.gating.result import Result
 from cytoreg.gating.spec import GateSpec
-from cytoreg.gating.template import parse_template
 from cytoreg.simulation import Composition, simulate_tube
 from cytoreg.transforms import Logicle
 from cytoreg.yamlfile import load_yaml

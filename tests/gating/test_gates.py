@@ -203,3 +203,71 @@ def concrete(spec):  # type: ignore[no-untyped-def]
     if spec.parts:
         return {"all": All, "any": Any_}[spec.kind](tuple(map(concrete, spec.parts)))
     return spec.geometry
+
+
+def four_of(written: str) -> dict[str, np.ndarray]:
+    """The parts of a quadrant, on a grid of points."""
+    points = np.array([(x, y) for x in (0.0, 1.0, 2.0, 3.0, NAN) for y in (0.0, 5.0, 7.0)])
+    parsed = parse_gate(load_yaml(written, TemplateError))
+    parts = parsed if isinstance(parsed, dict) else {"": parsed}
+    return {name: concrete(part).contains(list(points.T)).reshape(5, 3) for name, part in parts.items()}
+
+
+@pytest.mark.parametrize(
+    ("keep", "rows", "columns"),
+    [("[0, 0]", [0], [0]), ("[1, 1]", [1], [1]), ("[2, 2]", [2, 3], [2]), ("[1, null]", [1], [0, 1, 2])],
+)
+def test_a_quadrant_may_have_several_dividers_on_an_axis(keep: str, rows: list[int], columns: list[int]) -> None:
+    """A divider belongs to the part above it, as in GatingML's quadrant gates."""
+    inside = four_of(f"quadrant: {{on: [x, y], at: [[1, 2], [5, 7]], keep: {keep}}}")[""]
+    expected = np.zeros((5, 3), dtype=bool)
+    expected[np.ix_(rows, columns)] = True
+    np.testing.assert_array_equal(inside, expected)
+
+
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [
+        ("{on: [x, y], at: [[2, 1], 3], keep: [0, 0]}", "expected ascending dividers on x, found [2.0, 1.0]"),
+        ("{on: [x, y], at: [[1, 2], 3], keep: [3, 0]}", "x has the parts 0 to 2, found 3"),
+        ("{on: [x, y], at: [[1, 2], 3], keep: [0]}", "2 axes need 2 numbers to keep, found 1"),
+        ("{on: [x, y], at: [[1, 2], 3]}", "keep is required"),
+        ("{on: [x, y], at: [[1, 2], 3], keep: ++}", "expected one of ++"),
+        ("{on: [x, y, z], at: [1, 2]}", "3 axes need dividers at 3 places, found 2"),
+    ],
+)
+def test_mistakes_in_dividers_are_named(written: str, what: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        parse_gate(load_yaml(f"quadrant: {written}", TemplateError))
+    assert what in str(caught.value)
+
+
+def test_infinities_lie_in_open_intervals_and_in_no_polygon_or_ellipse() -> None:
+    x = np.array([INF, -INF, NAN, 1.0])
+    y = np.array([1.0, 1.0, 1.0, 1.0])
+    assert Range(("x",), min=0.0).contains([x]).tolist() == [True, False, False, True]
+    assert Range(("x",), max=2.0).contains([x]).tolist() == [False, True, False, True]
+    assert Range(("x",)).contains([x]).tolist() == [True, True, False, True]
+    assert Rectangle(("x", "y"), (0.0, 0.0), (INF, 2.0)).contains([x, y]).tolist() == [True, False, False, True]
+    box = Polygon(("x", "y"), ((-9.0, -9.0), (9.0, -9.0), (9.0, 9.0), (-9.0, 9.0)))
+    assert box.contains([x, y]).tolist() == [False, False, False, True]
+    egg = Ellipse(("x", "y"), (0.0, 0.0), ((100.0, 5.0), (5.0, 100.0)))
+    assert egg.contains([x, y]).tolist() == [False, False, False, True]
+    assert egg.contains([y, x]).tolist() == [False, False, False, True]
+    outside = contains(Not(box), {"x": x, "y": y}, {}, 4)
+    assert outside.tolist() == [True, True, True, False]
+
+
+@pytest.mark.parametrize("k", [3, 5, 8])
+def test_ellipsoids_of_many_dimensions_are_flowkit_s(k: int) -> None:
+    rng = np.random.default_rng(k)
+    root = rng.normal(size=(k, k))
+    covariance, center = root @ root.T + np.eye(k), rng.normal(size=k)
+    points = rng.normal(size=(5000, k)) @ root.T + center
+    reach = float(chi2.ppf(0.6, k))
+    ours = Ellipse(
+        tuple(f"d{i}" for i in range(k)), tuple(center), tuple(map(tuple, covariance)), float(np.sqrt(reach))
+    ).contains(list(points.T))
+    theirs = gates.EllipsoidGate("g", dimensions(k), center.tolist(), covariance.tolist(), reach)
+    np.testing.assert_array_equal(ours, by_flowkit(theirs, points))
+    assert 0 < ours.sum() < len(points)

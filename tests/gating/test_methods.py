@@ -14,9 +14,9 @@ from sklearn.mixture import GaussianMixture
 
 import cytoreg
 from cytoreg.fcs import sample_from_array
+from cytoreg.gating import parse_template
 from cytoreg.gating.gates import Ellipse, Gate, Nothing, Polygon, Range
 from cytoreg.gating.methods import CannotFit, fit, method_names, params_of
-from cytoreg.gating.template import parse_template
 from cytoreg.yamlfile import load_yaml
 
 Array = np.ndarray

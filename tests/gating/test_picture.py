@@ -11,9 +11,9 @@ import pytest
 import cytoreg
 from cytoreg import TemplateError
 from cytoreg.fcs import Channel, sample_from_array
+from cytoreg.gating import parse_template
 from cytoreg.gating.events import Axis
 from cytoreg.gating.picture import pictures_of, ticks
-from cytoreg.gating.template import parse_template
 from cytoreg.simulation import Composition, simulate_tube
 from cytoreg.transforms import Linear, Logicle
 from cytoreg.yamlfile import load_yaml
@@ -75,3 +75,16 @@ populations:
     for picture in pictures_of(result):
         assert picture["x"]["min"] < picture["x"]["max"]
         assert len(picture["x"]["ticks"]) >= 1
+
+
+def test_a_stated_linear_axis_shows_what_lies_below_zero() -> None:
+    """Compensated values of a negative cell are about zero, half of them below it."""
+    events = np.random.default_rng(3).normal(0, 100, (2000, 1))
+    text = "cytoreg: 1\nname: t\naxes:\n  B1 linear: {channel: B1, transform: linear}\npopulations:\n"
+    text += "  a/b: {name: b, gate: {range: {on: B1 linear, min: 0}}}\n"
+    sample = sample_from_array(events, ["B1"], name="a.fcs")
+    (picture,) = pictures_of(cytoreg.gate(sample, parse_template(load_yaml(text, TemplateError))))
+    assert picture["x"]["label"] == "B1 linear"
+    assert picture["title"] == "b in all events"
+    assert picture["x"]["min"] < np.percentile(events, 0.2) < 0
+    assert picture["shapes"] == [{"kind": "line", "axis": "x", "at": 0.0}]

@@ -13,8 +13,8 @@ from statsmodels.stats.proportion import proportion_confint
 import cytoreg
 from cytoreg import TemplateError
 from cytoreg.fcs import sample_from_array
+from cytoreg.gating import parse_template
 from cytoreg.gating.result import Result
-from cytoreg.gating.template import parse_template
 from cytoreg.gating.uncertainty import wilson
 from cytoreg.yamlfile import load_yaml
 

@@ -10,7 +10,7 @@ import pytest
 import cytoreg
 from cytoreg import TemplateError
 from cytoreg.fcs import sample_from_array
-from cytoreg.gating.template import Template, parse_template
+from cytoreg.gating import Template, parse_template
 from cytoreg.resources import template_paths
 from cytoreg.transforms import Arcsinh, Linear, Logicle
 from cytoreg.yamlfile import load_yaml

@@ -14,8 +14,8 @@ from cytoreg import Sample, TemplateError
 from cytoreg.errors import StoreError
 from cytoreg.fcs import Channel, sample_from_array
 from cytoreg.fcs.data import ArraySource
+from cytoreg.gating import parse_template
 from cytoreg.gating.result import Result
-from cytoreg.gating.template import parse_template
 from cytoreg.interop.export import export_population
 from cytoreg.simulation import Composition, simulate_tube
 from cytoreg.yamlfile import load_yaml

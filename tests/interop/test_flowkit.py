@@ -8,8 +8,8 @@ import pytest
 import cytoreg
 from cytoreg import Template, TemplateError
 from cytoreg.fcs import Spillover, sample_from_array
+from cytoreg.gating import parse_template
 from cytoreg.gating.events import Node
-from cytoreg.gating.template import parse_template
 from cytoreg.interop.flowkit import compare, membership
 from cytoreg.simulation import Composition, simulate_tube
 from cytoreg.yamlfile import load_yaml

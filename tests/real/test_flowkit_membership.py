@@ -14,9 +14,9 @@ import pytest
 
 import cytoreg
 from cytoreg import TemplateError
+from cytoreg.gating import Template, parse_template
 from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon, Range, Rectangle
 from cytoreg.gating.result import Result
-from cytoreg.gating.template import Template, parse_template
 from cytoreg.interop.flowkit import Difference, compare
 from cytoreg.yamlfile import load_yaml
 

@@ -1,7 +1,6 @@
-"""Display scales: linear, arcsinh, logicle. Gates of fluorescence are in the units of these.
+"""The logicle scale: nearly linear about zero, logarithmic above, with a stated number of decades.
 
-Logicle: Moore WA, Parks DR. Cytometry A 2012;81A:273-277 (also GatingML 2.0, section 6.4). Arcsinh with a
-cofactor: arcsinh(x / cofactor), as in mass cytometry (Bendall et al. Science 2011;332:687-696).
+Moore WA, Parks DR. Cytometry A 2012;81A:273-277 (also GatingML 2.0, section 6.4).
 """
 
 from __future__ import annotations
@@ -9,67 +8,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Arcsinh", "Linear", "Logicle", "Transform"]
+__all__ = ["Logicle", "solve_d"]
 
 Array = npt.NDArray[np.float64]
 _TABLE = 4097
-
-
-class Transform(Protocol):
-    """A scale that never decreases: linear values to display units and back, elementwise in float64."""
-
-    def forward(self, values: npt.NDArray[Any]) -> Array:
-        """Display units of linear values."""
-        ...
-
-    def inverse(self, display: npt.NDArray[Any]) -> Array:
-        """Linear values of display units."""
-        ...
-
-    def describe(self) -> dict[str, Any]:
-        """The scale with all its parameters, as a template would say it."""
-        ...
-
-
-@dataclass(frozen=True)
-class Linear:
-    """Values as they are."""
-
-    def forward(self, values: npt.NDArray[Any]) -> Array:
-        """The same values in float64."""
-        return np.asarray(values, dtype=np.float64)
-
-    def inverse(self, display: npt.NDArray[Any]) -> Array:
-        """The same values in float64."""
-        return np.asarray(display, dtype=np.float64)
-
-    def describe(self) -> dict[str, Any]:
-        """`linear` has no parameters."""
-        return {"linear": {}}
-
-
-@dataclass(frozen=True)
-class Arcsinh:
-    """arcsinh(x / cofactor); 5 is usual for mass cytometry, 150 for fluorescence."""
-
-    cofactor: float = 150.0
-
-    def forward(self, values: npt.NDArray[Any]) -> Array:
-        """Display units: about linear below the cofactor, natural logarithm of 2x / cofactor above it."""
-        return np.arcsinh(np.asarray(values, dtype=np.float64) / self.cofactor)
-
-    def inverse(self, display: npt.NDArray[Any]) -> Array:
-        """Linear values."""
-        return np.sinh(np.asarray(display, dtype=np.float64)) * self.cofactor
-
-    def describe(self) -> dict[str, Any]:
-        """The cofactor."""
-        return {"arcsinh": {"cofactor": self.cofactor}}
 
 
 @dataclass(frozen=True)
@@ -107,7 +54,7 @@ class Logicle:
         x2 = self.A / (self.M + self.A)
         x1, x0 = x2 + w, x2 + 2 * w
         b = (self.M + self.A) * math.log(10.0)
-        d = _solve_d(b, w)
+        d = solve_d(b, w)
         c_a = math.exp(x0 * (b + d))
         mf_a = math.exp(b * x1) - c_a / math.exp(d * x1)
         a = self.T / ((math.exp(b) - mf_a) - c_a / math.exp(d))
@@ -168,7 +115,7 @@ class Logicle:
         return {"logicle": {"T": self.T, "W": self.W, "M": self.M, "A": self.A}}
 
 
-def _solve_d(b: float, w: float) -> float:
+def solve_d(b: float, w: float) -> float:
     """The root d of 2 (ln d - ln b) + w (b + d) = 0, 0 < d <= b, by bisection to the last bit."""
     if w == 0:
         return b

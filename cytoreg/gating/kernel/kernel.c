@@ -1,0 +1,553 @@
+/* The gates of a tree applied to tiles of events: what is certain is decided here, the rest is left to NumPy.
+
+   Contract with cytoreg/gating/kernel/pack.py, which lays out every array and has checked every index before the
+   call; struct fields are 8 bytes each. No memory is allocated here, nothing is kept between calls, and a tile is
+   decided without a look at any other, so that threads may share a file in any way.
+
+   Exactness: a compensated value is the same float64 sum, in the same order, as cytoreg.compensation.apply (the
+   build forbids contraction to fused multiply-add). Display values come from a table in float32 whose error is
+   bounded (`error`, from curve.py). An event that lies nearer to a gate's edge than that bound, or that has a value
+   that is not finite, is `undecided`: NumPy decides it by the reference itself. Where all axes of a gate are linear
+   the expressions below are those of cytoreg/gating/gates.py, and nothing is undecided. */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifndef KERNEL_SOURCE
+#define KERNEL_SOURCE 0
+#endif
+#define TILE 256
+#define WORDS (TILE / 64)
+#define SIDE 128
+#ifndef DENSE
+#define DENSE (TILE / 2) /* so many of a tile are decided faster together than one by one */
+#endif
+#ifdef _WIN32
+#define API __declspec(dllexport)
+#else
+#define API __attribute__((visibility("default")))
+#endif
+
+enum { BOX, POLYGON, ELLIPSE, NOT, SAME, ANY, NOTHING, UNSURE, BINNED };
+enum { OUT = 0, IN = 1, EDGE = 2 };
+
+typedef struct { const char *base; int64_t stride, wide; } Channel; /* wide: 0 float32, 1 float64 */
+typedef struct { int64_t channel; double weight; } Source;
+typedef struct {
+    int64_t first, count;             /* sources whose weighted sum is the linear value */
+    int64_t over_first, over_count;   /* sources of the denominator of a ratio, if count > 0 */
+    double a, b, c;                   /* a (sum - b) / (over - c) */
+    int64_t curved;                   /* 0: the display value is the linear value */
+    double offset;                    /* the table is looked up by the float32 bits of |x| + offset */
+    int64_t shift, low_key, n_up, n_down, table;
+    double error;                     /* of the display value from the table, display units */
+} Axis;
+typedef struct { float at_zero, slope; } Line;
+typedef struct { int64_t axis; double out_to, in_from, in_to, out_from; } Bound; /* of the linear value */
+typedef struct {
+    int64_t axis_x, axis_y, first, count; /* vertices x, y, x, y ... in display units */
+    int64_t raster;                       /* SIDE x SIDE cells: OUT, IN, EDGE */
+    double low_x, low_y, per_x, per_y;    /* corner, and cells per display unit; float32 values */
+} Polygon;
+typedef struct { int64_t dims, axes, numbers; } Ellipse; /* numbers: center, precision row by row, distance squared */
+typedef struct {
+    int64_t axis_x, axis_y, cells, n_x, n_y;                  /* n_y rows of n_x cells: OUT or IN */
+    double low_x, per_x, margin_x, low_y, per_y, margin_y;    /* margins in cells, below half a cell */
+} Binned;
+typedef struct { int64_t kind, domain, first, count; } Op; /* domain -1: all events */
+typedef struct {
+    const Channel *channels; int64_t n_channels;
+    const Source *sources;
+    const Axis *axes; int64_t n_axes;
+    const Line *lines;
+    const Bound *bounds;
+    const Polygon *polygons; const double *vertices; const uint8_t *rasters;
+    const Ellipse *ellipses; const double *numbers;
+    const Binned *binned; const uint8_t *cells;
+    const int64_t *operands;
+    const Op *ops; int64_t n_ops;
+    const int64_t *outputs; int64_t n_outputs;
+} Plan;
+
+typedef struct {
+    const Plan *plan;
+    int64_t start, n;
+    double *raw, *x;             /* [channel][TILE], [axis][TILE] */
+    float *u;                    /* [axis][TILE]: display; infinite: outside every gate on this axis */
+    uint64_t *has_x, *has_u;     /* [axis][WORDS] */
+    uint64_t *registers;         /* [op][WORDS] */
+    int64_t *loaded;             /* [channel] */
+    uint64_t undecided[WORDS];
+} Tile;
+
+static double raw_value(const Channel *channel, int64_t event)
+{
+    const char *at = channel->base + event * channel->stride;
+    if (channel->wide) { double v; memcpy(&v, at, sizeof v); return v; }
+    float v; memcpy(&v, at, sizeof v); return v;
+}
+
+static const double *column(Tile *t, int64_t c)
+{
+    double *to = t->raw + c * TILE;
+    if (!t->loaded[c]) {
+        const Channel *channel = t->plan->channels + c;
+        const char *at = channel->base + t->start * channel->stride;
+        const int64_t stride = channel->stride;
+        if (channel->wide)
+            for (int64_t i = 0; i < t->n; i++, at += stride) memcpy(to + i, at, sizeof(double));
+        else
+            for (int64_t i = 0; i < t->n; i++, at += stride) { float v; memcpy(&v, at, sizeof v); to[i] = v; }
+        t->loaded[c] = 1;
+    }
+    return to;
+}
+
+static void sum_tile(Tile *t, int64_t first, int64_t count, double *to)
+{
+    const Source *source = t->plan->sources + first;
+    for (int64_t s = 0; s < count; s++) column(t, source[s].channel);
+    for (int i = 0; i < TILE; i += 8) {
+        double sum[8];
+        const double *from = t->raw + source[0].channel * TILE + i;
+        for (int j = 0; j < 8; j++) sum[j] = from[j] * source[0].weight;
+        for (int64_t s = 1; s < count; s++) {
+            const double weight = source[s].weight;
+            from = t->raw + source[s].channel * TILE + i;
+            for (int j = 0; j < 8; j++) sum[j] += from[j] * weight;
+        }
+        for (int j = 0; j < 8; j++) to[i + j] = sum[j];
+    }
+}
+
+/* The same sums for the n events listed in `at`, four at a time, since each is a chain of additions. */
+static void sum_some(Tile *t, int64_t first, int64_t count, const int *at, int n, double *to)
+{
+    const Source *source = t->plan->sources + first;
+    int64_t loaded = 1;
+    for (int64_t s = 0; s < count; s++) loaded &= t->loaded[source[s].channel];
+    if (!loaded && n < TILE / 16) { /* not worth a look at whole columns */
+        for (int i = 0; i < n; i++) {
+            double sum = raw_value(t->plan->channels + source[0].channel, t->start + at[i]) * source[0].weight;
+            for (int64_t s = 1; s < count; s++)
+                sum += raw_value(t->plan->channels + source[s].channel, t->start + at[i]) * source[s].weight;
+            to[at[i]] = sum;
+        }
+        return;
+    }
+    for (int64_t s = 0; s < count; s++) column(t, source[s].channel);
+    for (int i = 0; i < n; i += 4) {
+        const int a = at[i], b = at[i + 1 < n ? i + 1 : i], c = at[i + 2 < n ? i + 2 : i], d = at[i + 3 < n ? i + 3 : i];
+        const double *from = t->raw + source[0].channel * TILE;
+        double weight = source[0].weight;
+        double sum_a = from[a] * weight, sum_b = from[b] * weight, sum_c = from[c] * weight, sum_d = from[d] * weight;
+        for (int64_t s = 1; s < count; s++) {
+            from = t->raw + source[s].channel * TILE;
+            weight = source[s].weight;
+            sum_a += from[a] * weight;
+            sum_b += from[b] * weight;
+            sum_c += from[c] * weight;
+            sum_d += from[d] * weight;
+        }
+        to[a] = sum_a, to[b] = sum_b, to[c] = sum_c, to[d] = sum_d;
+    }
+}
+
+static int bits_in(const uint64_t *words)
+{
+    int n = 0;
+    for (int w = 0; w < WORDS; w++) n += __builtin_popcountll(words[w]);
+    return n;
+}
+
+#define FOR_EACH(words, i) \
+    for (int w_ = 0; w_ < WORDS; w_++) \
+        for (uint64_t b_ = (words)[w_]; b_; b_ &= b_ - 1) \
+            for (int i = w_ * 64 + __builtin_ctzll(b_), once_ = 1; once_; once_ = 0)
+
+static void doubt(Tile *t, int i) { t->undecided[i >> 6] |= (uint64_t)1 << (i & 63); }
+
+/* Linear values of an axis for at least the events in `domain`. */
+static const double *linear(Tile *t, int64_t a, const uint64_t *domain)
+{
+    const Axis *axis = t->plan->axes + a;
+    double *x = t->x + a * TILE;
+    uint64_t *has = t->has_x + a * WORDS, need[WORDS];
+    for (int w = 0; w < WORDS; w++) need[w] = domain[w] & ~has[w];
+    int n = bits_in(need);
+    if (n == 0) return x;
+    if (n >= DENSE) {
+        sum_tile(t, axis->first, axis->count, x);
+        if (axis->over_count) {
+            double over[TILE];
+            sum_tile(t, axis->over_first, axis->over_count, over);
+            for (int i = 0; i < TILE; i++) x[i] = axis->a * (x[i] - axis->b) / (over[i] - axis->c);
+        }
+        memset(has, 0xff, WORDS * sizeof *has);
+        double odd[8] = {0};
+        for (int i = 0; i < TILE; i += 8)
+            for (int j = 0; j < 8; j++) odd[j] += x[i + j] * 0.0;
+        for (int j = 1; j < 8; j++) odd[0] += odd[j];
+        if (odd[0] != 0) /* something is not finite */
+            for (int i = 0; i < TILE; i++)
+                if (!(x[i] - x[i] == 0)) doubt(t, i);
+    } else {
+        int at[TILE], k = 0;
+        FOR_EACH(need, i) at[k++] = i;
+        sum_some(t, axis->first, axis->count, at, n, x);
+        if (axis->over_count) {
+            double over[TILE];
+            sum_some(t, axis->over_first, axis->over_count, at, n, over);
+            for (k = 0; k < n; k++) x[at[k]] = axis->a * (x[at[k]] - axis->b) / (over[at[k]] - axis->c);
+        }
+        for (k = 0; k < n; k++)
+            if (!(x[at[k]] - x[at[k]] == 0)) doubt(t, at[k]);
+        for (int w = 0; w < WORDS; w++) has[w] |= need[w];
+    }
+    return x;
+}
+
+static inline float look_up(const Axis *axis, const Line *lines, double x)
+{
+    float key = (float)(fabs(x) + axis->offset);
+    uint32_t bits;
+    memcpy(&bits, &key, sizeof bits);
+    const uint32_t up = (uint32_t)axis->n_up, down = (uint32_t)axis->n_down;
+    const int below = x < 0;
+    const uint32_t last = (below ? down : up) - 1; /* the last line of each side is for what lies beyond */
+    uint32_t k = (bits >> axis->shift) - (uint32_t)axis->low_key;
+    k = k < last ? k : last;
+    const Line line = lines[k + (below ? up : 0)];
+    return line.at_zero + line.slope * key;
+}
+
+/* Display values of an axis, within `error`, for at least the events in `domain`. */
+static const float *display(Tile *t, int64_t a, const uint64_t *domain)
+{
+    const Axis *axis = t->plan->axes + a;
+    float *u = t->u + a * TILE;
+    uint64_t *has = t->has_u + a * WORDS, need[WORDS];
+    for (int w = 0; w < WORDS; w++) need[w] = domain[w] & ~has[w];
+    int n = bits_in(need);
+    if (n == 0) return u;
+    const double *x = linear(t, a, domain);
+    const Line *lines = t->plan->lines + axis->table;
+    int odd = 0;
+    if (n >= DENSE) {
+        if (axis->curved)
+            for (int i = 0; i < TILE; i++) { u[i] = look_up(axis, lines, x[i]); odd |= u[i] != u[i]; }
+        else
+            for (int i = 0; i < TILE; i++) u[i] = (float)x[i];
+        for (int w = 0; w < WORDS; w++) has[w] |= t->has_x[a * WORDS + w]; /* elsewhere x is of an earlier tile */
+    } else {
+        FOR_EACH(need, i) { u[i] = axis->curved ? look_up(axis, lines, x[i]) : (float)x[i]; odd |= u[i] != u[i]; }
+        for (int w = 0; w < WORDS; w++) has[w] |= need[w];
+    }
+    if (odd)
+        FOR_EACH(has, i) if (u[i] != u[i]) doubt(t, i);
+    return u;
+}
+
+/* Bit j of the result is the lowest bit of byte j. */
+static uint64_t pack(const uint8_t *bytes)
+{
+    uint64_t packed = 0;
+    for (int g = 0; g < 8; g++) {
+        uint64_t eight;
+        memcpy(&eight, bytes + 8 * g, sizeof eight);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        eight = __builtin_bswap64(eight);
+#endif
+        packed |= (((eight & 0x0101010101010101ull) * 0x0102040810204080ull) >> 56) << (8 * g);
+    }
+    return packed;
+}
+
+static void box(Tile *t, const Op *op, const uint64_t *domain, uint64_t *to)
+{
+    memcpy(to, domain, WORDS * sizeof *to);
+    for (int64_t d = op->first; d < op->first + op->count; d++) {
+        const Bound b = t->plan->bounds[d];
+        const double *x = linear(t, b.axis, to);
+        for (int w = 0; w < WORDS; w++) {
+            if (!to[w]) continue;
+            uint8_t in[64], out[64];
+            for (int j = 0; j < 64; j++) {
+                double v = x[w * 64 + j];
+                in[j] = (v >= b.in_from) & (v <= b.in_to);
+                out[j] = (v <= b.out_to) | (v >= b.out_from);
+            }
+            uint64_t inside = pack(in);
+            t->undecided[w] |= to[w] & ~inside & ~pack(out);
+            to[w] &= inside;
+        }
+    }
+}
+
+/* IN, OUT or EDGE (cannot say) for a point known within ex, ey. With both 0: gates.Polygon.contains, exactly. */
+static int polygon_point(const double *v, int64_t count, double x, double ex, double y, double ey)
+{
+    double x0 = v[2 * count - 2], y0 = v[2 * count - 1];
+    int inside = 0;
+    if (ex == 0 && ey == 0) {
+        double lx = v[0], hx = v[0], ly = v[1], hy = v[1];
+        for (int64_t k = 1; k < count; k++) {
+            lx = v[2 * k] < lx ? v[2 * k] : lx, hx = v[2 * k] > hx ? v[2 * k] : hx;
+            ly = v[2 * k + 1] < ly ? v[2 * k + 1] : ly, hy = v[2 * k + 1] > hy ? v[2 * k + 1] : hy;
+        }
+        if (!(x >= lx && x <= hx && y >= ly && y <= hy)) return OUT;
+        for (int64_t k = 0; k < count; k++) {
+            const double x1 = v[2 * k], y1 = v[2 * k + 1];
+            if (y0 != y1 && (y0 <= y) != (y1 <= y)) inside ^= x < x0 + (y - y0) * ((x1 - x0) / (y1 - y0));
+            x0 = x1, y0 = y1;
+        }
+        return inside;
+    }
+    if (!(x - x == 0 && y - y == 0)) return OUT; /* infinite: outside every gate */
+    for (int64_t k = 0; k < count; k++) {
+        const double x1 = v[2 * k], y1 = v[2 * k + 1];
+        if (y0 != y1) {
+            const double rounding = 1e-14 * (fabs(x0) + fabs(x1) + fabs(x));
+            const int right = x > (x0 > x1 ? x0 : x1) + ex + rounding; /* the edge is passed on its right: no crossing */
+            if (!right && ey > 0 && (fabs(y - y0) <= ey || fabs(y - y1) <= ey)) return EDGE;
+            if (!right && (y0 <= y) != (y1 <= y)) {
+                const double slope = (x1 - x0) / (y1 - y0), gap = x0 + (y - y0) * slope - x;
+                if (!(fabs(gap) > ex + fabs(slope) * ey + rounding)) return EDGE;
+                inside ^= gap > 0;
+            }
+        }
+        x0 = x1, y0 = y1;
+    }
+    return inside;
+}
+
+static inline int32_t cell_of(float u, float low, float per)
+{
+    float at = (u - low) * per;
+    at = at > 0.0f ? at : 0.0f; /* also what is not a number */
+    return (int32_t)(at < SIDE - 1.0f ? at : SIDE - 1.0f);
+}
+
+static void polygon(Tile *t, const Op *op, const uint64_t *domain, uint64_t *to)
+{
+    const Plan *p = t->plan;
+    const Polygon g = p->polygons[op->first];
+    const Axis *ax = p->axes + g.axis_x, *ay = p->axes + g.axis_y;
+    const float *ux = display(t, g.axis_x, domain), *uy = display(t, g.axis_y, domain);
+    const float lx = (float)g.low_x, ly = (float)g.low_y, px = (float)g.per_x, py = (float)g.per_y;
+    const uint8_t *raster = p->rasters + g.raster;
+    for (int w = 0; w < WORDS; w++) {
+        uint64_t in = 0, edge = 0;
+        const uint64_t asked = domain[w] & ~t->undecided[w];
+        if (__builtin_popcountll(asked) > 20) {
+            uint8_t cell[64];
+            int32_t at[64];
+            for (int j = 0; j < 64; j++)
+                at[j] = cell_of(uy[w * 64 + j], ly, py) * SIDE + cell_of(ux[w * 64 + j], lx, px);
+            for (int j = 0; j < 64; j++) cell[j] = raster[at[j]];
+            in = pack(cell) & asked;
+            for (int j = 0; j < 64; j++) cell[j] >>= 1;
+            edge = pack(cell) & asked;
+        } else {
+            for (uint64_t b = asked; b; b &= b - 1) {
+                const int i = w * 64 + __builtin_ctzll(b);
+                const uint64_t cell = raster[cell_of(uy[i], ly, py) * SIDE + cell_of(ux[i], lx, px)];
+                in |= (cell & 1) << (i & 63);
+                edge |= (cell >> 1) << (i & 63);
+            }
+        }
+        for (uint64_t b = edge; b; b &= b - 1) {
+            const int j = __builtin_ctzll(b), i = w * 64 + j;
+            const double x = ax->curved ? ux[i] : t->x[g.axis_x * TILE + i];
+            const double y = ay->curved ? uy[i] : t->x[g.axis_y * TILE + i];
+            const int side = polygon_point(p->vertices + 2 * g.first, g.count, x, ax->curved ? ax->error : 0, y,
+                                           ay->curved ? ay->error : 0);
+            if (side == EDGE) doubt(t, i);
+            else in |= (uint64_t)side << j;
+        }
+        to[w] = in;
+    }
+}
+
+static void ellipse(Tile *t, const Op *op, const uint64_t *domain, uint64_t *to)
+{
+    const Plan *p = t->plan;
+    const Ellipse g = p->ellipses[op->first];
+    const int64_t *axes = p->operands + g.axes, k = g.dims;
+    const double *center = p->numbers + g.numbers, *precision = center + k, limit = precision[k * k];
+    int curved = 0;
+    for (int64_t d = 0; d < k; d++) {
+        display(t, axes[d], domain);
+        curved |= p->axes[axes[d]].curved != 0;
+    }
+    uint64_t inside[WORDS] = {0};
+    FOR_EACH(domain, e) {
+        double squared = 0, slack = 0;
+        for (int64_t i = 0; i < k; i++) {
+            const Axis *ai = p->axes + axes[i];
+            const double di = (ai->curved ? t->u[axes[i] * TILE + e] : t->x[axes[i] * TILE + e]) - center[i];
+            const double ei = ai->curved ? ai->error : 0;
+            for (int64_t j = 0; j < k; j++) {
+                const Axis *aj = p->axes + axes[j];
+                const double dj = (aj->curved ? t->u[axes[j] * TILE + e] : t->x[axes[j] * TILE + e]) - center[j];
+                const double ej = aj->curved ? aj->error : 0, weight = precision[i * k + j];
+                squared += weight * (di * dj);
+                slack += fabs(weight) * (fabs(di) * ej + fabs(dj) * ei + ei * ej + 1e-13 * fabs(di * dj));
+            }
+        }
+        if (!curved) inside[e >> 6] |= (uint64_t)(squared <= limit) << (e & 63);
+        else if (squared - squared != 0) continue; /* an infinite display value: outside every gate */
+        else if (fabs(squared - limit) <= slack + 1e-13 * limit) doubt(t, e);
+        else inside[e >> 6] |= (uint64_t)(squared < limit) << (e & 63);
+    }
+    memcpy(to, inside, sizeof inside);
+}
+
+static inline int64_t bin_of(double at, int64_t n)
+{
+    at = at > 0 ? at : 0; /* also what is not a number; an event off the axis counts in the bin at its end */
+    return at < (double)(n - 1) ? (int64_t)at : n - 1;
+}
+
+/* A gate that FlowJo's rule decides by the bins that an event is in: undecided where its neighbours differ and the
+   event may be in either. */
+static void binned(Tile *t, const Op *op, const uint64_t *domain, uint64_t *to)
+{
+    const Plan *p = t->plan;
+    const Binned g = p->binned[op->first];
+    const int curved_x = p->axes[g.axis_x].curved != 0, curved_y = p->axes[g.axis_y].curved != 0;
+    if (curved_x) display(t, g.axis_x, domain); else linear(t, g.axis_x, domain);
+    if (curved_y) display(t, g.axis_y, domain); else linear(t, g.axis_y, domain);
+    uint64_t inside[WORDS] = {0};
+    FOR_EACH(domain, i) {
+        const double x = curved_x ? t->u[g.axis_x * TILE + i] : t->x[g.axis_x * TILE + i];
+        const double y = curved_y ? t->u[g.axis_y * TILE + i] : t->x[g.axis_y * TILE + i];
+        const double at_x = (x - g.low_x) * g.per_x, at_y = (y - g.low_y) * g.per_y;
+        const int64_t left = bin_of(at_x - g.margin_x, g.n_x), right = bin_of(at_x + g.margin_x, g.n_x);
+        const uint8_t *low = p->cells + g.cells + bin_of(at_y - g.margin_y, g.n_y) * g.n_x;
+        const uint8_t *high = p->cells + g.cells + bin_of(at_y + g.margin_y, g.n_y) * g.n_x;
+        const int all = low[left] + low[right] + high[left] + high[right];
+        if (all == 4) inside[i >> 6] |= (uint64_t)1 << (i & 63);
+        else if (all) doubt(t, i);
+    }
+    memcpy(to, inside, sizeof inside);
+}
+
+static void decide_tile(Tile *t, const uint64_t *valid)
+{
+    const Plan *p = t->plan;
+    for (int64_t o = 0; o < p->n_ops; o++) {
+        const Op *op = p->ops + o;
+        uint64_t domain[WORDS], some = 0, *to = t->registers + o * WORDS;
+        const uint64_t *from = op->domain < 0 ? valid : t->registers + op->domain * WORDS;
+        for (int w = 0; w < WORDS; w++) some |= domain[w] = from[w] & ~t->undecided[w];
+        memset(to, 0, WORDS * sizeof *to);
+        if (!some) continue;
+        const int64_t *operand = p->operands + op->first;
+        switch (op->kind) {
+        case BOX: box(t, op, domain, to); break;
+        case POLYGON: polygon(t, op, domain, to); break;
+        case ELLIPSE: ellipse(t, op, domain, to); break;
+        case BINNED: binned(t, op, domain, to); break;
+        case NOT:
+            for (int w = 0; w < WORDS; w++) to[w] = domain[w] & ~t->registers[operand[0] * WORDS + w];
+            break;
+        case SAME: case ANY:
+            for (int64_t k = 0; k < op->count; k++)
+                for (int w = 0; w < WORDS; w++) to[w] |= domain[w] & t->registers[operand[k] * WORDS + w];
+            break;
+        case UNSURE:
+            for (int w = 0; w < WORDS; w++) t->undecided[w] |= domain[w];
+            break;
+        default: break; /* NOTHING */
+        }
+    }
+}
+
+API int64_t cytoreg_source(void) { return KERNEL_SOURCE; }
+API int64_t cytoreg_tile(void) { return TILE; }
+
+/* Bytes that `scratch` of cytoreg_decide must have, zeroed before the first call. */
+API int64_t cytoreg_scratch(int64_t n_channels, int64_t n_axes, int64_t n_ops)
+{
+    return (n_channels * TILE + n_axes * TILE) * 8 + n_axes * TILE * 4 + (2 * n_axes + n_ops) * WORDS * 8 + n_channels * 8;
+}
+
+/* Decide the tiles from first_tile to before last_tile of n_events events. masks: a row of `row_bytes` bytes for each
+   output and one more for what is undecided (in none of the others); bit i % 8 of byte i / 8 is event i. row_bytes is
+   a multiple of TILE / 8. counts: n_outputs, added to. */
+API void cytoreg_decide(const Plan *plan, int64_t n_events, int64_t first_tile, int64_t last_tile, char *scratch,
+                        uint8_t *masks, int64_t row_bytes, int64_t *counts)
+{
+    Tile t = {.plan = plan};
+    t.raw = (double *)scratch;
+    t.x = t.raw + plan->n_channels * TILE;
+    t.has_x = (uint64_t *)(t.x + plan->n_axes * TILE);
+    t.has_u = t.has_x + plan->n_axes * WORDS;
+    t.registers = t.has_u + plan->n_axes * WORDS;
+    t.loaded = (int64_t *)(t.registers + plan->n_ops * WORDS);
+    t.u = (float *)(t.loaded + plan->n_channels);
+    for (int64_t tile = first_tile; tile < last_tile; tile++) {
+        t.start = tile * TILE;
+        t.n = n_events - t.start < TILE ? n_events - t.start : TILE;
+        uint64_t valid[WORDS];
+        for (int w = 0; w < WORDS; w++) {
+            int64_t left = t.n - w * 64;
+            valid[w] = left >= 64 ? ~(uint64_t)0 : left <= 0 ? 0 : ((uint64_t)1 << left) - 1;
+        }
+        memset(t.has_x, 0, (size_t)(2 * plan->n_axes * WORDS) * 8);
+        memset(t.loaded, 0, (size_t)plan->n_channels * 8);
+        memset(t.undecided, 0, sizeof t.undecided);
+        decide_tile(&t, valid);
+        for (int64_t o = 0; o <= plan->n_outputs; o++) {
+            uint64_t row[WORDS];
+            for (int w = 0; w < WORDS; w++) {
+                const uint64_t open = t.undecided[w] & valid[w];
+                row[w] = o == plan->n_outputs ? open : t.registers[plan->outputs[o] * WORDS + w] & ~open;
+            }
+            memcpy(masks + o * row_bytes + tile * (TILE / 8), row, sizeof row);
+            if (o < plan->n_outputs) counts[o] += bits_in(row);
+        }
+    }
+}
+
+/* The cells of a polygon: EDGE where an edge comes within margin_x, margin_y of a cell (in cells), else IN or OUT as
+   the cell's center. points: x, y of each vertex in cells. */
+API void cytoreg_raster(const double *points, int64_t count, double margin_x, double margin_y,
+                        uint8_t *cells)
+{
+    memset(cells, 0, SIDE * SIDE);
+    for (int64_t k = 0; k < count; k++) { /* parity of each center, in bit 0 */
+        const double *p = points + 2 * (k ? k - 1 : count - 1), *q = points + 2 * k;
+        if (p[1] == q[1]) continue;
+        for (int64_t r = 0; r < SIDE; r++) {
+            const double y = (double)r + 0.5;
+            if ((p[1] <= y) == (q[1] <= y)) continue;
+            double to = ceil(p[0] + (y - p[1]) * ((q[0] - p[0]) / (q[1] - p[1])) - 0.5);
+            int64_t end = to > 0 ? (to < (double)SIDE ? (int64_t)to : SIDE) : 0;
+            for (int64_t c = 0; c < end; c++) cells[r * SIDE + c] ^= 1;
+        }
+    }
+    for (int64_t k = 0; k < count; k++) {
+        const double *p = points + 2 * (k ? k - 1 : count - 1), *q = points + 2 * k;
+        if (p[1] > q[1]) { const double *swap = p; p = q; q = swap; }
+        double first = floor(p[1] - margin_y), last = floor(q[1] + margin_y);
+        first = first > 0 ? first : 0;
+        last = last < SIDE - 1.0 ? last : SIDE - 1.0;
+        for (double r = first; r <= last; r++) {
+            double low = p[0], high = q[0];
+            if (q[1] > p[1]) {
+                const double slope = (q[0] - p[0]) / (q[1] - p[1]);
+                if (r - margin_y > p[1]) low = p[0] + (r - margin_y - p[1]) * slope;
+                if (r + 1 + margin_y < q[1]) high = p[0] + (r + 1 + margin_y - p[1]) * slope;
+            }
+            if (low > high) { double swap = low; low = high; high = swap; }
+            low = floor(low - margin_x), high = floor(high + margin_x);
+            low = low > 0 ? low : 0;
+            high = high < SIDE - 1.0 ? high : SIDE - 1.0;
+            for (int64_t c = (int64_t)low; c <= (int64_t)high && low <= high; c++)
+                cells[(int64_t)r * SIDE + c] = EDGE;
+        }
+    }
+}

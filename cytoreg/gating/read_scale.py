@@ -1,0 +1,89 @@
+"""A display scale as a template writes it: its word, its parameters, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from cytoreg.errors import TemplateError, suggest
+from cytoreg.transforms import Transform, transform_of
+from cytoreg.yamlfile import StrictModel, YamlDocument, validate
+
+__all__ = ["parse_scale", "parse_transform"]
+
+
+class _Log(StrictModel):
+    T: float | None = Field(default=None, gt=0)
+    M: float = Field(default=4.5, gt=0)
+    clip: bool = False
+
+
+class _Logicle(StrictModel):
+    T: float | None = Field(default=None, gt=0)
+    W: float = Field(default=0.5, ge=0)
+    M: float = Field(default=4.5, gt=0)
+    A: float = 0.0
+
+
+class _Hyperlog(StrictModel):
+    T: float | None = Field(default=None, gt=0)
+    W: float = Field(default=0.5, gt=0)
+    M: float = Field(default=4.5, gt=0)
+    A: float = 0.0
+
+
+class _Arcsinh(StrictModel):
+    cofactor: float = Field(default=150.0, gt=0)
+
+
+class _Biexponential(StrictModel):
+    T: float = Field(default=262144.0, gt=0)
+    positive: float = Field(default=4.418540, gt=0)
+    negative: float = Field(default=0.0, ge=0)
+    width: float = Field(default=-10.0, lt=0)
+    length: int = Field(default=4096, ge=16)
+
+
+_SCHEMAS: dict[str, type[StrictModel]] = {
+    "linear": StrictModel,
+    "log": _Log,
+    "arcsinh": _Arcsinh,
+    "logicle": _Logicle,
+    "hyperlog": _Hyperlog,
+    "biexponential": _Biexponential,
+}
+
+
+def parse_transform(document: YamlDocument) -> Any:
+    """`linear`, or {kind: parameters} with what was left out filled in; T may stay open, for the channel's top.
+
+    Raises TemplateError with file, line and key.
+    """
+    data = document.data
+    kind = data if isinstance(data, str) else next(iter(data), "") if isinstance(data, Mapping) else ""
+    if kind not in _SCHEMAS or (isinstance(data, Mapping) and len(data) != 1):
+        raise TemplateError(
+            f"{document.where(())}: unknown transform {str(data)!r}; {suggest(str(kind), _SCHEMAS)}"
+        )
+    if isinstance(data, str):
+        return data
+    inner = document.at(kind)
+    inner = YamlDocument(inner.name, inner.data or {}, inner.lines, inner.prefix)
+    params = validate(_SCHEMAS[kind], inner, TemplateError)
+    given = {key: value for key, value in params.model_dump().items() if value is not None}
+    try:
+        transform_of(kind, given)
+    except ValueError as problem:
+        raise TemplateError(f"{document.where(())}: {problem}") from None
+    return {kind: given}
+
+
+def parse_scale(document: YamlDocument) -> Transform:
+    """The scale itself, for an axis that states it; its top must be stated too, since no channel lends one."""
+    said = parse_transform(document)
+    kind, params = (said, {}) if isinstance(said, str) else next(iter(said.items()))
+    if "T" in _SCHEMAS[kind].model_fields and "T" not in params:
+        raise TemplateError(f"{document.where(())}: the scale of an axis needs T, the top in linear values")
+    return transform_of(kind, params)

@@ -1,0 +1,175 @@
+"""A FlowJo workspace as a template: each sample's own gates, on its own scales, with its own compensation."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cytoreg.errors import TemplateError, suggest
+from cytoreg.gating.gates import All, Any_, Gate, Not, Reference
+from cytoreg.gating.naming import ids_of, path_of
+from cytoreg.gating.spec import drawn
+from cytoreg.gating.template import ROOT, Population, SampleGates, Template
+from cytoreg.interop.flowjo.axes import NotCarried, SampleAxes
+from cytoreg.interop.flowjo.expression import parse_expression
+from cytoreg.interop.flowjo.records import Combined, Drawn, PopulationRecord, SampleRecord, Workspace
+from cytoreg.interop.flowjo.shapes import gate_of
+from cytoreg.interop.flowjo.workspace import child, workspace
+from cytoreg.interop.flowjo.workspace9 import workspace9
+from cytoreg.interop.xmlfile import XmlFile, local_name
+
+__all__ = ["groups_of", "read"]
+
+
+def read(path: Path) -> tuple[Template, list[str]]:
+    """The template of a workspace, and a sentence for each thing that it could not carry over.
+
+    Raises TemplateError with file and line where the file is not a workspace, or means nothing.
+    """
+    file, found = _opened(path)
+    if not found.samples:
+        file.fail(file.root, "the workspace has no samples")
+    lost: list[str] = []
+    samples = {}
+    for key, sample in zip(_keys(found.samples), found.samples, strict=True):
+        samples[key] = _gates(file, key, sample, found, path, lost)
+    return Template(path.stem, {}, rule="flowjo", samples=samples, where=str(path)), list(dict.fromkeys(lost))
+
+
+def groups_of(path: Path) -> dict[str, tuple[str, ...]]:
+    """The groups of a workspace: name -> its samples, by the names that `Template.samples` has."""
+    _, found = _opened(path)
+    by_id = {sample.id: key for key, sample in zip(_keys(found.samples), found.samples, strict=True)}
+    return {name: tuple(by_id[one] for one in ids if one in by_id) for name, ids in found.groups.items()}
+
+
+def _opened(path: Path) -> tuple[XmlFile, Workspace]:
+    file = XmlFile(path)
+    if local_name(file.root) != "Workspace":
+        file.fail(file.root, "expected the Workspace of FlowJo")
+    major = re.match(r"\d+", file.root.get("flowJoVersion", ""))
+    old = child(file.root, "CompensationMatrices", "CalibrationTables") is not None
+    return file, workspace9(file) if old or (major and int(major.group()) < 10) else workspace(file)
+
+
+def _keys(samples: Sequence[SampleRecord]) -> list[str]:
+    """A name for each sample that no other has: the first of its own that is unique."""
+    counts = Counter(name for sample in samples for name in sample.names)
+    keys = []
+    for i, sample in enumerate(samples):
+        unique = [name for name in sample.names if counts[name] == 1]
+        first = sample.names[0] if sample.names else f"sample {i + 1}"
+        keys.append(unique[0] if unique else f"{first} ({sample.id or i + 1})")
+    return keys
+
+
+def _gates(
+    file: XmlFile, key: str, sample: SampleRecord, found: Workspace, path: Path, lost: list[str]
+) -> SampleGates:
+    """The gates of one sample; what could not be carried over is added to `lost`."""
+    axes = SampleAxes(file, sample, version=found.version, uses_gain=found.uses_gain)
+    populations = _populations(file, key, sample, axes, lost)
+    if populations and not sample.scales:
+        lost.append(f"{key}: the workspace states no scales for it; its axes are taken as linear")
+    used = {axis for population in populations for axis in population.gate.axes()}
+    specs = {name: spec for name, spec in axes.axes.items() if name in used}
+    needed = {spec.compensation for spec in specs.values()}
+    template = Template(
+        path.stem,
+        {},
+        compensation="none",
+        axes=specs,
+        matrices={name: matrix for name, matrix in axes.matrices.items() if name in needed},
+        rule="flowjo",
+        where=str(path),
+    ).with_populations(populations)
+    counts = {path_of(record.path): record.count for record in sample.populations if record.count is not None}
+    return SampleGates(template, sample.names, counts)
+
+
+def _populations(
+    file: XmlFile, key: str, sample: SampleRecord, axes: SampleAxes, lost: list[str]
+) -> list[Population]:
+    records = sample.populations
+    ids = ids_of([record.path for record in records])
+    named: dict[tuple[str, ...], list[str]] = {}
+    for record, one in zip(records, ids, strict=True):
+        named.setdefault(record.path, []).append(one)
+    above: dict[tuple[str, ...], str] = {(): ROOT}
+    made: dict[str, Population] = {}
+    where = {one: f"{key}: population {path_of(record.path)!r}" for record, one in zip(records, ids, strict=True)}
+    missing: set[str] = set()
+    for record, one in zip(records, ids, strict=True):
+        above[record.path] = one
+        parent = above[record.path[:-1]]
+        try:
+            made[one] = Population(
+                one, parent, drawn(_gate(file, record, named, axes)), name=record.path[-1] or one
+            )
+        except NotCarried as problem:
+            lost.append(f"{where[one]}: {problem}")
+            missing.add(one)
+            continue
+        if isinstance(record.gate, Drawn) and record.gate.magnetic:
+            lost.append(
+                f"{where[one]}: the gate is magnetic: FlowJo moves it to the cells, here it stays as drawn"
+            )
+    while missing and (gone := [p for p in made.values() if {p.parent, *p.gate.populations()} & missing]):
+        for population in gone:
+            lost.append(f"{where[population.id]}: it stands below or refers to one that could not be carried over")
+            missing.add(population.id)
+            del made[population.id]
+    return list(made.values())
+
+
+def _gate(
+    file: XmlFile, record: PopulationRecord, named: Mapping[tuple[str, ...], Sequence[str]], axes: SampleAxes
+) -> Gate:
+    if isinstance(record.gate, Combined):
+        return _combined(file, record, named)
+    try:
+        return gate_of(record.gate, axes)
+    except ValueError as problem:
+        file.fail(record.element, f"{path_of(record.path)!r}: {problem}")
+
+
+def _combined(file: XmlFile, record: PopulationRecord, named: Mapping[tuple[str, ...], Sequence[str]]) -> Gate:
+    gate = record.gate
+    assert isinstance(gate, Combined)
+    parts: list[Gate] = [Reference(_meant(file, record, text, named)) for text in gate.of]
+    if gate.expression:
+        try:
+            return parse_expression(gate.expression, parts)
+        except ValueError as problem:
+            file.fail(record.element, f"{path_of(record.path)!r}: {problem}")
+    if gate.kind == "not":
+        return Not(parts[0])
+    return All(tuple(parts)) if gate.kind == "all" else Any_(tuple(parts))
+
+
+def _meant(
+    file: XmlFile, record: PopulationRecord, text: str, named: Mapping[tuple[str, ...], Sequence[str]]
+) -> str:
+    """The id of a population that a boolean names: by its whole path, or an end of one, the nearest where several fit."""
+    wanted = text.strip().strip("/")
+    fits = {path: keys for path, keys in named.items() if f"/{'/'.join(path)}".endswith(f"/{wanted}")}
+    if not fits or not wanted:
+        known = ["/".join(path) for path in named]
+        what = f"is no population; {suggest(text, known)}"
+        raise TemplateError(f"{file.where(record.element)}: {path_of(record.path)!r}: its part {text!r} {what}")
+    whole = [path for path in fits if "/".join(path) == wanted]
+    near = {path: _shared(path, record.path) for path in fits}
+    best = whole or [path for path in fits if near[path] == max(near.values())]
+    if len(best) > 1:
+        what = f"fits {len(best)} populations"
+        raise TemplateError(f"{file.where(record.element)}: {path_of(record.path)!r}: its part {text!r} {what}")
+    return fits[best[0]][0]
+
+
+def _shared(path: Sequence[str], other: Sequence[str]) -> int:
+    """How many steps from the root two paths share."""
+    return next(
+        (i for i, (a, b) in enumerate(zip(path, other, strict=False)) if a != b), min(len(path), len(other))
+    )

@@ -1,0 +1,214 @@
+"""FlowJo workspaces out: opened with FlowKit, and read again, they give the same events."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+
+import flowkit
+import numpy as np
+import pytest
+
+import cytoreg
+from cytoreg import TemplateError
+from cytoreg.compensation import Matrix
+from cytoreg.fcs import Spillover, write_fcs
+from cytoreg.gating import Result, Template
+from cytoreg.gating.axes import AxisSpec, Ratio
+from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon, Range, Rectangle, Reference
+from cytoreg.gating.spec import drawn
+from cytoreg.gating.template import Population
+from cytoreg.interop.flowjo import read, write
+from cytoreg.transforms import Arcsinh, Biexponential, Linear, Log, Logicle
+
+CHANNELS = ["FSC-A", "SSC-A", "FL1-A", "FL2-A", "FL3-A"]
+
+
+@pytest.fixture
+def fcs(tmp_path: Path) -> Path:
+    random = np.random.default_rng(7)
+    scatter = random.normal(90_000, 30_000, size=(4000, 2))
+    bright = np.exp(random.normal(6, 2, size=(4000, 3))) + random.normal(0, 60, size=(4000, 3))
+    matrix = np.array([[1, 0.2, 0.01], [0.05, 1, 0.1], [0.0, 0.03, 1]])
+    path = tmp_path / "cells.fcs"
+    events = np.hstack([scatter, bright @ matrix]).astype(np.float32)
+    write_fcs(path, events, CHANNELS, spillover=Spillover(tuple(CHANNELS[2:]), matrix))
+    return path
+
+
+def by_flowkit(workspace: Path, fcs: Path) -> dict[str, np.ndarray]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        opened = flowkit.Workspace(str(workspace), fcs_samples=str(fcs))
+        (name,) = opened.get_sample_ids()
+        opened.analyze_samples(sample_id=name, use_mp=False)
+        found = opened.get_gating_results(name)
+        return {
+            "/".join((*path[1:], gate)): found.get_gate_membership(gate, path)
+            for gate, path in opened.get_gate_ids(name)
+        }
+
+
+def by_us(result: Result) -> dict[str, np.ndarray]:
+    return {result.bound.path(name): result.mask(name) for name in result.names}
+
+
+def template(gates: dict[str, tuple[str, Gate]], **axes: AxisSpec) -> Template:
+    empty = Template("t", {}, compensation="from_file", axes=axes)
+    return empty.with_populations([Population(key, parent, drawn(gate)) for key, (parent, gate) in gates.items()])
+
+
+SCALES = {
+    "logicle": Logicle(262144, 0.6, 4.5, 0.0),
+    "biexponential": Biexponential(262144.0, 4.418539922, 0.0, -100.0),
+    "arcsinh": Arcsinh(150.0),
+    "log": Log.from_offset(1.0, 5.4),
+    "linear": Linear(),
+}
+
+
+@pytest.mark.parametrize("kind", SCALES)
+def test_flowkit_finds_the_same_events_in_what_is_written(fcs: Path, tmp_path: Path, kind: str) -> None:
+    scale = SCALES[kind]
+
+    def at(value: float) -> float:
+        return float(scale.forward(np.array([value]))[0])
+
+    axes = {name: AxisSpec(name, name, transform=scale, exact=True) for name in CHANNELS[2:]}
+    scatter = {
+        name: AxisSpec(name, name, transform=Linear(), exact=True, compensation="none", low=0.0, high=262144.0)
+        for name in CHANNELS[:2]
+    }
+    corners = ((at(20), at(30)), (at(900), at(60)), (at(9000), at(20000)), (at(200), at(3000)), (at(60), at(900)))
+    gates: dict[str, tuple[str, Gate]] = {
+        "cells": ("root", Polygon(("FSC-A", "SSC-A"), ((3e4, 2e4), (1.5e5, 3e4), (1.6e5, 1.5e5), (4e4, 1.3e5)))),
+        "box": ("cells", Rectangle(("FL1-A", "FL2-A"), (at(50), at(-100)), (at(5000), at(20000)))),
+        "poly": ("cells", Polygon(("FL2-A", "FL3-A"), corners)),
+        "high": ("cells", Range(("FL3-A",), at(500), math.inf)),
+        "not high": ("cells", Not(Range(("FL3-A",), at(500), math.inf))),
+        "both": ("cells", All((Reference("box"), Reference("poly")))),
+        "either": ("cells", Any_((Reference("box"), Reference("poly")))),
+        "neither": ("cells", Not(Reference("either"))),
+        "deep": ("both", Range(("FL1-A",), at(300), at(2000))),
+    }
+    result = cytoreg.gate(cytoreg.read_fcs(fcs), template(gates, **axes, **scatter))
+    ours = by_us(result)
+    assert all(0 < mask.sum() < 4000 for mask in ours.values())
+    out = tmp_path / "out.wsp"
+    lost = write(result, out)
+    assert [sentence for sentence in lost if "grid" not in sentence] == []
+    theirs = by_flowkit(out, fcs)
+    assert {name: int((theirs[name] != mask).sum()) for name, mask in ours.items()} == dict.fromkeys(ours, 0)
+    again, lost = read(out)
+    assert lost == []
+    back = by_us(cytoreg.gate(cytoreg.read_fcs(fcs), again, rule="events"))
+    assert {name: int((back[name] != mask).sum()) for name, mask in ours.items()} == dict.fromkeys(ours, 0)
+
+
+def test_an_ellipse_comes_back_the_same_and_is_a_polygon_of_128_corners_to_flowkit(
+    fcs: Path, tmp_path: Path
+) -> None:
+    axes = {name: AxisSpec(name, name, transform=SCALES["biexponential"], exact=True) for name in CHANNELS[2:]}
+    shape = Ellipse(("FL1-A", "FL2-A"), (2000.0, 1900.0), ((300_000.0, 90_000.0), (90_000.0, 90_000.0)), 1.2)
+    result = cytoreg.gate(cytoreg.read_fcs(fcs), template({"e": ("root", shape)}, **axes))
+    out = tmp_path / "out.wsp"
+    write(result, out)
+    ours = result.mask("e")
+    assert ours.sum() > 150
+    assert (by_flowkit(out, fcs)["e"] != ours).sum() <= 2
+    again, _ = read(out)
+    assert (cytoreg.gate(cytoreg.read_fcs(fcs), again, rule="events").mask("e") == ours).all()
+
+
+@pytest.mark.parametrize(
+    ("workspace", "events"),
+    [
+        ("gating.wsp", "68983.fcs"),
+        ("single_ellipse_51_events.wsp", "data_set_simple_line_100.fcs"),
+        ("simple_diamond_example_quad_gate.wsp", "test_data_diamond_01.fcs"),
+        ("test_data_diamond_asinh_rect.wsp", "test_data_diamond_01.fcs"),
+        ("test_data_diamond_biex_rect.wsp", "test_data_diamond_01.fcs"),
+    ],
+)
+def test_real_workspaces_written_again_give_the_same_events_under_both_rules(
+    real: Path, tmp_path: Path, workspace: str, events: str
+) -> None:
+    first, _ = read(real / "flowjo" / workspace)
+    sample = cytoreg.read_fcs(real / "flowjo" / events)
+    out = tmp_path / "out.wsp"
+    write(cytoreg.gate(sample, first), out)
+    again, lost = read(out)
+    assert lost == []
+    for rule in ("events", "flowjo"):
+        ours = by_us(cytoreg.gate(sample, first, rule=rule))
+        back = by_us(cytoreg.gate(sample, again, rule=rule))
+        assert {name: int((back[name] != mask).sum()) for name, mask in ours.items()} == dict.fromkeys(ours, 0)
+    exact = by_us(cytoreg.gate(sample, first, rule="events"))
+    theirs = by_flowkit(out, real / "flowjo" / events)
+    assert {name: int((theirs[name] != mask).sum()) for name, mask in exact.items()} == dict.fromkeys(exact, 0)
+
+
+def test_a_workspace_of_many_samples_is_written_with_all_of_them(real: Path, tmp_path: Path) -> None:
+    first, _ = read(real / "cord_blood_spectral" / "vd2_gates.wsp")
+    out = tmp_path / "out.wsp"
+    write(first, out)
+    again, _ = read(out)
+    assert list(again.samples) == list(first.samples)
+    path = real / "cord_blood_spectral" / "2025_08_28_AB_08_INF166_00_SEB.fcs"
+    masks = [cytoreg.gate(cytoreg.read_fcs(path), one).mask("Vd2") for one in (first, again)]
+    assert (masks[0] == masks[1]).all()
+
+
+def test_what_flowjo_cannot_say_is_left_out_and_said(tmp_path: Path) -> None:
+    stray = Matrix("other", ("FL1-A",), ("FL1-A",), ((2.0,),))
+    axes = {
+        "ratio": AxisSpec("ratio", ratio=Ratio(("FL1-A", "FL2-A"))),
+        "a": AxisSpec("a", "FL1-A", transform=Logicle(), compensation="one"),
+        "b": AxisSpec("b", "FL1-A", transform=Arcsinh(), compensation="one"),
+        "c": AxisSpec("c", "FL1-A", transform=Logicle(), compensation="other"),
+    }
+    corners = ((1.0, 1.0), (2.0, 1.0), (2.0, 2.0))
+    gates: dict[str, tuple[str, Gate]] = {
+        "kept": ("root", Polygon(("a", "FL2-A"), corners)),
+        "ratio": ("root", Range(("ratio",), 1.0)),
+        "below": ("ratio", Range(("a",), 1.0)),
+        "scale": ("root", Polygon(("b", "FL2-A"), corners)),
+        "matrix": ("root", Range(("c",), 1.0)),
+        "parts": ("root", Any_((Range(("a",), 3.0), Range(("FL2-A",), 3.0)))),
+    }
+    made = template(gates, **axes)
+    made = Template(
+        "t", made.populations, compensation="none", axes=made.axes, matrices={"one": stray_of(), "other": stray}
+    )
+    lost = write(made, tmp_path / "out.wsp")
+    said = "\n".join(lost)
+    for words in (
+        "'ratio'",
+        "'below': it needs population 'ratio'",
+        "another scale",
+        "needs the matrix 'other'",
+        "part 1",
+    ):
+        assert words in said
+    again, _ = read(tmp_path / "out.wsp")
+    kept = again.for_sample("t.fcs").populations
+    assert list(kept) == ["kept", "parts part 1", "parts part 2", "parts"]
+
+
+def stray_of() -> Matrix:
+    return Matrix("one", ("FL1-A", "FL2-A"), ("FL1-A", "FL2-A"), ((1.0, 0.1), (0.0, 1.0)))
+
+
+def test_nothing_of_the_patient_is_written(fcs: Path, tmp_path: Path) -> None:
+    result = cytoreg.gate(
+        cytoreg.read_fcs(fcs), template({"p": ("root", Range(("FSC-A",), 1e4))}, **{"FSC-A": AxisSpec("FSC-A")})
+    )
+    write(result, tmp_path / "out.wsp")
+    text = (tmp_path / "out.wsp").read_text(encoding="utf-8")
+    assert str(tmp_path) not in text and 'uri="file:cells.fcs"' in text
+
+
+def test_a_template_without_a_drawn_gate_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(TemplateError, match="there is no gate that a FlowJo workspace can say"):
+        write(Template("t", {}), tmp_path / "out.wsp")
