@@ -18,6 +18,7 @@ $(STAMP): pyproject.toml constraints.txt hatch_build.py cytoreg/gating/kernel/ke
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || { echo "the pinned versions need Python 3.11 or 3.12; say which with make PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m compileall -q cytoreg
 	@touch $@
 
 demo: setup  ## simulate a small trial, run all of it, print where the report is

@@ -12,6 +12,7 @@ from cytoreg.cli._options import Json, Quiet, StudyArgument
 from cytoreg.cli.main import BAD_INPUT
 
 STUDIES = (".yaml", ".yml")
+TUBES = (".fcs", ".lmd", ".gz", ".zip")
 
 
 def command(
@@ -26,14 +27,22 @@ def command(
     """Open every tube, fit every template to its panel, read the clinical tables: all that could go wrong in a run.
 
     Ends with status 1 where a run would lose a tube or stop. For an FCS file in place of a study, every
-    value is compared with what other readers make of it; status 1 where one differs.
+    value is compared with what other readers make of it; status 1 where one differs, or no reader opens it.
 
     Example: cytoreg check my_study; cytoreg check tube.fcs --against flowio,fcsparser
     """
-    if against is not None or (Path(study).is_file() and Path(study).suffix.lower() not in STUDIES):
-        _file(Path(study), against, json=json, quiet=quiet)
+    if against is not None or _is_tube(study):
+        _file(study, against, json=json, quiet=quiet)
     else:
         _study(study, json=json, quiet=quiet)
+
+
+def _is_tube(study: str) -> bool:
+    """Whether this is a file of events, there or not, and no study."""
+    path = Path(study)
+    if "://" in study or path.is_file():
+        return path.suffix.lower() not in STUDIES
+    return path.suffix.lower() in TUBES and not path.is_dir()
 
 
 def _study(study: str, *, json: bool, quiet: bool) -> None:
@@ -60,13 +69,16 @@ def _study(study: str, *, json: bool, quiet: bool) -> None:
         raise typer.Exit(BAD_INPUT)
 
 
-def _file(path: Path, against: str | None, *, json: bool, quiet: bool) -> None:
+def _file(path: str, against: str | None, *, json: bool, quiet: bool) -> None:
     from cytoreg.fcs import count_datasets
+    from cytoreg.fcs.storage import open_storage
     from cytoreg.interop.readers import DEFAULT_READERS, compare_readers
 
     readers = [reader.strip() for reader in against.split(",")] if against else DEFAULT_READERS
     count = count_datasets(path)
     opinions = compare_readers(path, readers, datasets=range(count))
+    name = open_storage(path).name
+    alone = sorted({o.dataset for o in opinions} - {o.dataset for o in opinions if o.opened})
     if json:
         import json as writer
         from dataclasses import asdict
@@ -80,12 +92,15 @@ def _file(path: Path, against: str | None, *, json: bool, quiet: bool) -> None:
                 dataset = opinion.dataset
                 of = f", data set {dataset} of {count} (counted from 0)" if count > 1 else ""
                 shape = f"{opinion.our_events:,} events x {opinion.our_channels} channels"
-                typer.echo(f"{path.name}{of}: {shape}")
+                typer.echo(f"{name}{of}: {shape}")
             typer.echo(f"{opinion.reader}: {opinion.message}")
             for difference in opinion.first:
                 typer.echo(f"  {difference}")
             if opinion.different > len(opinion.first):
                 typer.echo(f"  and {opinion.different - len(opinion.first):,} more")
-        typer.echo(f"next: cytoreg inspect {shlex.quote(str(path))}")
-    if any(opinion.opened and not opinion.equal for opinion in opinions):
+        typer.echo(f"next: cytoreg inspect {shlex.quote(path)}")
+    for dataset in alone:
+        which = f" on data set {dataset}" if count > 1 else ""
+        typer.echo(f"cytoreg: {name}: no second opinion{which}: no other reader opens it", err=True)
+    if alone or any(opinion.opened and not opinion.equal for opinion in opinions):
         raise typer.Exit(BAD_INPUT)

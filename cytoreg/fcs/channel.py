@@ -14,12 +14,17 @@ _LIKE_STANDARD = re.compile(r"\$[A-Z0-9_]{1,30}")
 
 @dataclass(frozen=True)
 class Problem:
-    """A departure from the standard: what, where, what was assumed, and whether a number may be affected."""
+    """What is odd about a file: what, where, what was assumed, and whether a number may be affected.
+
+    is_departure: whether it departs from the standard, so that strict reading raises; a few things that the
+    standard allows are worth knowing too.
+    """
 
     what: str
     where: str
     assumed: str
     affects_numbers: bool = False
+    is_departure: bool = True
 
     def __str__(self) -> str:
         effect = "; numbers may be affected" if self.affects_numbers else ""

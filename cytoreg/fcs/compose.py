@@ -1,18 +1,16 @@
-"""HEADER, TEXT and ANALYSIS laid around a DATA segment, and a file that appears whole or not at all.
+"""HEADER, TEXT and ANALYSIS laid around a DATA segment.
 
 FCS 3.1 and 3.2, sections 3.1 (HEADER), 3.2 (TEXT), 3.4 (ANALYSIS) and 3.5 (CRC).
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
-from cytoreg.errors import FCSError, StoreError
+from cytoreg.errors import FCSError
 
-__all__ = ["LAYOUT_KEYWORDS", "enclose", "is_keyword", "write_whole"]
+__all__ = ["LAYOUT_KEYWORDS", "enclose", "is_keyword"]
 
 # What says where the segments are and how DATA is stored, and $UNICODE, which names a code page where TEXT
 # written here is UTF-8. Whoever writes the bytes sets them, whatever is asked for.
@@ -79,35 +77,6 @@ def enclose(
     fields = (_TEXT_BEGIN, begin - 1, *_in_header(data), *_in_header(behind))
     header = f"{version:<10}" + "".join(f"{field:>8d}" for field in fields)
     return header.encode("ascii") + segment, tail + (b"" if version == "FCS2.0" else _NO_CRC)
-
-
-def write_whole(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    """Write the pieces one after the other to a temporary file beside `path`, which then takes its place.
-
-    Nothing is left behind where that fails, whatever stops it. Raises StoreError where the file cannot be written.
-    """
-    temporary = path.parent / f".{os.urandom(8).hex()}.part"  # a name of its own, so that two writers do not meet
-    try:
-        with temporary.open("xb", buffering=0) as file:
-            for piece in pieces:
-                rest = memoryview(piece).cast("B")
-                while rest:
-                    rest = rest[file.write(rest) :]
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as problem:
-        raise StoreError(f"{path}: cannot be written: {problem.strerror or problem}") from None
-    except ValueError as problem:  # a NUL in the path
-        raise StoreError(f"{str(path)!r}: cannot be written: {problem}") from None
-    finally:
-        _remove(temporary)
-
-
-def _remove(temporary: Path) -> None:
-    try:
-        temporary.unlink(missing_ok=True)
-    except (OSError, ValueError):  # no folder, or no such path: then there is no file either
-        return
 
 
 def _offset_keywords(data: tuple[int, int], analysis: tuple[int, int]) -> dict[str, str]:

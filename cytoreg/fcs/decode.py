@@ -21,9 +21,8 @@ TABLE_BITS = 16  # amplifiers of up to so many bits are undone through a table, 
 
 
 def linear_dtype(channel: Channel) -> np.dtype[Any]:
-    """float32, or float64 for type D, for integers above 24 bits that use them, and where float32 ends."""
-    wide = channel.kind == "D" or (channel.kind == "I" and channel.bits > 24 and channel.range > 2**24)
-    wide = wide or channel.top > LARGEST_FLOAT32
+    """float32, or float64 for type D, for integers above 24 bits, and where an amplifier goes beyond float32."""
+    wide = channel.kind == "D" or (channel.kind == "I" and channel.bits > 24) or channel.top > LARGEST_FLOAT32
     return np.dtype(np.float64 if wide else np.float32)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from cytoreg.errors import FCSError
+from cytoreg.fcs.fluorochrome import fluorochrome_of, without_pulse
 from cytoreg.fcs.identifying import LABEL, REQUIRED, category_of, form_of, known_product
 
 __all__ = ["Change", "deidentified", "identifiers_of", "names_of"]
@@ -42,6 +43,19 @@ _COMMON = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+# Pieces of file names with a digit that label channels: detectors (BL1, V450, UV10, 405CH12), dyes are known to
+# `fluorochrome_of`, isotopes, antigens and antibodies.
+_OF_CHANNELS = re.compile(
+    r"""fl\d+\w?|[a-z]l\d{1,2}|(?:uv|v|b|yg?|g|r|ir)(?:[1-9]\d?|[3-9]\d\d)|\d{3}ch\d+|ch\d+|(?:v|u)?ssc\d*|\d{3}nm
+    |(?:rh|pd|ag|cd|in|sn|te|xe|cs|ba|la|ce|pr|nd|sm|eu|gd|tb|dy|ho|er|tm|yb|lu|ir|pt|bi|i|y)(?:[89]\d|1\d\d|20\d)(?:di)?
+    |(?:[89]\d|1\d\d|20\d)(?:rh|pd|ag|cd|in|sn|te|xe|cs|ba|la|ce|pr|nd|sm|eu|gd|tb|dy|ho|er|tm|yb|lu|ir|pt|bi|i|y)(?:di)?
+    |cd\d+\w{0,3}|il\d+\w{0,2}|cx?c[rl]\d+\w?|cx3c[rl]1|foxp3|ki67|b220|ly\d\w{0,2}|gr1|nk\d\w{0,3}|nkg2\w|nkp\d\d
+    |pdl?\d|tim\d|lag3|ctla4|gata3|t?bet\d?|bcl\d|p?stat\d|ig[agm]\d\w?|h2k\w|f480|tlr\d+|klr[bdg]1|sca1|dr\d|hladr\d?
+    |cy\dp?\d?|(?:apc|pe|percp)\w{0,3}\d{1,3}|\d{2,3}aad|aad7|7aad|amcyan\d*|spectral\d*|fcs\d+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_PEOPLE = re.compile(r"\b(?:patient|pat|subject|donor|case|proband)\b\W*\d+", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Change:
@@ -62,7 +76,7 @@ def deidentified(
 
     Kept are the keywords of `identifying.KEPT` whose value has the form said there. Names and markers of channels
     stay, without dates, paths, e-mail addresses, GUIDs, and without the names and ids that dropped keywords
-    hold (of at least four characters, as whole words); `removed` stands in their place.
+    hold (see `identifiers_of`; as whole words); `removed` stands in their place.
     patterns: regular expressions, case ignored. A keyword that one fits as a whole goes, unless the file cannot
     be read without it; what one finds in a name, a marker or a keyword of `keep` is replaced.
     keep: further keywords to keep (`*` stands for anything), as they are but for those names, ids and patterns.
@@ -90,9 +104,15 @@ def deidentified(
 
 
 def identifiers_of(text: Mapping[str, str], keep: Collection[str] = ()) -> frozenset[str]:
-    """The names and ids that the keywords to be dropped hold: whole values, file names without their ending,
-    and for people and subjects also the words, where they have four characters or more and are no common word."""
+    """The names and ids that the keywords to be dropped hold.
+
+    Whole values, file names without their ending, and for people and subjects also words and phrases, where these
+    have four characters or more and are no common word. Of files and subjects also pieces of three characters or
+    more with a digit, such as P17 of `P17_base.fcs`, unless they are numbers of less than five digits or
+    label channels: dyes, detectors, antigens.
+    """
     found: set[str] = set()
+    pieces: set[str] = set()
     for key, value in text.items():
         category = category_of(key.upper())
         if form_of(key.upper()) is not None or _is_kept(key.upper(), keep):
@@ -111,13 +131,19 @@ def identifiers_of(text: Mapping[str, str], keep: Collection[str] = ()) -> froze
         found.add(value.strip())
         if category == "file" or re.search(r"\.(fcs|lmd)$", value, re.IGNORECASE):
             name = re.split(r"[\\/]", value.strip())[-1]
-            found |= {name, re.sub(r"\.\w{2,4}$", "", name)}
+            stem = re.sub(r"\.\w{2,4}$", "", name)
+            found |= {name, stem}
+            pieces |= _pieces(stem)
         if category in ("person", "subject"):
             words = re.findall(r"[^\W_][\w'-]+", value)
             found |= {word for word in words if category == "person" or re.search(r"\d", word)}
-    return frozenset(
-        word for word in found if 4 <= len(word) <= 200 and word.isprintable() and not _is_common(word)
-    )
+            found |= _phrases(value)
+        if category == "subject":
+            pieces |= _pieces(value) | set(_PEOPLE.findall(value[:LONGEST]))
+    channels = {without_pulse(v).casefold() for key, v in text.items() if re.fullmatch(r"\$P\d+N", key.upper())}
+    names = {word for word in found if len(word) >= 4 and not _is_common(word)}
+    parts = {piece for piece in pieces if piece.casefold() not in channels}
+    return frozenset(word for word in names | parts if len(word) <= 200 and word.isprintable())
 
 
 def names_of(text: Mapping[str, str], n_channels: int) -> list[tuple[str, str | None]]:
@@ -128,6 +154,25 @@ def names_of(text: Mapping[str, str], n_channels: int) -> list[tuple[str, str | 
         name = text.get(f"$P{i}N", "").strip() or marker or f"P{i}"
         named.append((name, marker if marker and marker.casefold() != name.casefold() else None))
     return named
+
+
+def _phrases(value: str) -> set[str]:
+    """What stands between commas and the like, and any two words that follow each other (`Li Wu`)."""
+    value = value[:LONGEST]
+    phrases = {phrase.strip() for phrase in re.split(r"[,;:/|()\[\]\n]+", value)}
+    return phrases | set(re.findall(r"(?<![^\W\d_])(?=([^\W\d_]+[ ]+[^\W\d_]+)(?![^\W_]))", value))
+
+
+def _pieces(name: str) -> set[str]:
+    """The words of a name that hold a digit and do not label channels."""
+    words = re.findall(r"[^\W_]+", name[:LONGEST])
+    return {
+        word
+        for word in words
+        if len(word) >= (5 if word.isdecimal() else 3)
+        and re.search(r"\d", word)
+        and not (_is_common(word) or _OF_CHANNELS.fullmatch(word) or fluorochrome_of(word))
+    }
 
 
 def _value(key: str, value: str, scrubs: Collection[re.Pattern[str]], *, wanted: bool) -> str | None:
@@ -191,9 +236,13 @@ def _is_kept(key: str, keep: Collection[str]) -> bool:
 
 def _is_common(word: str) -> bool:
     """Whether a name or id consists of words that label channels anyway."""
-    return all(_COMMON.fullmatch(piece) or len(piece) < 3 for piece in re.split(r"[\s_/,;:()-]+", word)) or bool(
-        _COMMON.fullmatch(word)
-    )
+    if _COMMON.fullmatch(word):
+        return True
+    pieces = [piece for piece in re.split(r"[\s_/,;:()-]+", word) if piece]
+    common = [piece for piece in pieces if _COMMON.fullmatch(piece)]
+    short = [piece for piece in pieces if len(piece) < 3]
+    a_name = not common and any(len(piece) == 2 and piece.isalpha() for piece in short)  # Li Wu
+    return all(piece in common or piece in short for piece in pieces) and not a_name
 
 
 def _any_of(words: Collection[str]) -> re.Pattern[str] | None:

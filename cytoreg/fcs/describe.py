@@ -15,6 +15,7 @@ import numpy as np
 
 from cytoreg.fcs.channel import Channel, Problem
 from cytoreg.fcs.fluorochrome import fluorochrome_of, isotope_of
+from cytoreg.fcs.identifying import known_product
 from cytoreg.fcs.sample import Sample
 from cytoreg.fcs.text import number
 
@@ -29,6 +30,12 @@ _SHOWN = re.compile(
     r"|\$P\d+(?:[BEGRNSVDFLOPT]|CALIBRATION|DATATYPE|TYPE|FEATURE|DET|TAG|ANALYTE)"
     r"|P\d+(?:DISPLAY|TYPE|BS|MS)|LASER\d+(?:NAME|DELAY|ASF)"
     r"|\$?SPILL(?:OVER)?|\$?COMP|FSC ASF|WINDOW EXTENSION|THRESHOLD|APPLY COMPENSATION|TIMETICKS"
+)
+# what calls itself a serial number, and words with a letter and three digits or with four digits
+_SERIAL = re.compile(
+    r"(?<!\w)(?:s/?n|ser(?:ial)?)\b\W*(?:(?:no|nr|number)\b\W*)?[\w-]*\d[\w-]*"
+    r"|(?<!\w)(?=[\w-]*\d{4}|[\w-]*[A-Za-z]-?\d{3})[\w-]+",
+    re.IGNORECASE,
 )
 _PLURAL = {"float": "floats", "double": "floats", "integer": "integers"}
 _TIME = re.compile(r"(?:hdr-)?(?:time|tm?)\b", re.IGNORECASE)
@@ -137,7 +144,7 @@ def describe(sample: Sample, *, datasets: int = 1, dataset: int = 0) -> Descript
     return Description(
         file=_clean(sample.name) or "",
         version=_clean(sample.version) or "",
-        instrument=_clean(text.get("$CYT")),
+        instrument=_instrument(text.get("$CYT")),
         software=next((found for key in _SOFTWARE if (found := _clean(text.get(key)))), None),
         acquisition=_acquisition(sample),
         events=sample.n_events,
@@ -154,6 +161,8 @@ def describe(sample: Sample, *, datasets: int = 1, dataset: int = 0) -> Descript
 def shown_keywords(text: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """The technical keywords with their values, and the names of all others, whose values are held back."""
     shown = {key: _clean(value) or "" for key, value in text.items() if _SHOWN.fullmatch(key)}
+    if "$CYT" in shown:
+        shown["$CYT"] = _instrument(text["$CYT"]) or ""
     others = [key for key in text if key not in shown]
     return shown, [key for key in others if len(key) <= 60 and key.isascii() and key.isprintable()]
 
@@ -163,6 +172,12 @@ def _clean(value: str | None) -> str | None:
     kept = "".join(c if c.isprintable() else " " for c in (value or "")[: 2 * _LONGEST])
     kept = " ".join(kept.split())
     return (kept[: _LONGEST - 1] + "…" if len(kept) > _LONGEST else kept) or None
+
+
+def _instrument(value: str | None) -> str | None:
+    """The model in $CYT as de-identification knows it; of another the value without what may be a serial number."""
+    said = _clean(value) or ""
+    return known_product(said) or _clean(_SERIAL.sub(" ", said).strip(" ,;:#()[]-"))
 
 
 def _storage(sample: Sample) -> Storage:

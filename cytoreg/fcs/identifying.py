@@ -74,6 +74,10 @@ _NUMBERS = rf"{_NUMBER}([ ,]+{_NUMBER})*"
 _WORD = r"TRUE|FALSE|ON|OFF|YES|NO|LIN|LOG|ARITH|NA|N/A|DEFAULT|APPLIED|CUSTOM|UTF-8|L|I|F|D"
 _COLOUR = r"UV|DEEP|NEAR|INFRA|IR|VIOLET|BLUE|CYAN|GREEN|YEL\w{0,4}|GRN|ORANGE|RED"
 _SCATTER = r"(FSC|SSC|FS|SS|OR_FSC|OR_SSC|FL\d{1,2})(-[AHW])?"
+# of calibrated fluorescence: standardised fluorochromes, antibodies bound, equivalents of the makers' beads
+_UNIT = (
+    r"MESF|ABC|ERF|EUF?|MEF|MFI|AU|ME(FL|PE|PTR|PCY[57]?|APC|AP|CSB|BFP|PB|A\d{3}|AX\d{3})|molecules|antibodies"
+)
 
 LABEL = "label"  # the form of free text that stays: names and markers of channels
 
@@ -93,7 +97,7 @@ KEPT: tuple[tuple[str, str], ...] = (
         r"Classification|Electronic[ _]Volume|Dimension|Other",
     ),
     (r"\$P\d+FEATURE", r"Area|Height|Width"),
-    (r"\$P\d+CALIBRATION", rf"{_NUMBER},({_NUMBER},)?[A-Za-z]{{2,8}}"),
+    (r"\$P\d+CALIBRATION", rf"{_NUMBER},({_NUMBER},)?({_UNIT})"),
     (r"\$(PAR|TOT|BEGINDATA|ENDDATA|BEGINSTEXT|ENDSTEXT|BEGINANALYSIS|ENDANALYSIS|NEXTDATA)", _NUMBER),
     (r"\$(DATATYPE|MODE)", r"[A-Z]"),
     (r"\$BYTEORD", r"\d(,\d)*"),
@@ -123,7 +127,7 @@ _MODELS = (
     r"LSR ?II|LSR|Influx|(?:BD )?Accuri C6(?: Plus)?|Aurora(?: CS)?|Northern Lights|Attune(?: (?:NxT|CytPix|Xenith))?|"
     r"MACSQuant(?: (?:VYB|X|Tyto|Analyzer(?: \d+)?))?|Navios(?: EX)?|Gallios|(?:Cytomics )?FC ?500|CytoFLEX(?: (?:S|LX|SRT))?|"
     r"DxFLEX|Epics(?: XL)?|Astrios|MoFlo|CyAn(?: ADP)?|(?:IntelliCyt )?iQue(?: ?(?:3|Plus|Screener(?: Plus)?))?|"
-    r"(?:DVSSCIENCES-)?CyTOF(?:\d| ?XT)?|Helios|S1000EXi|S1400EXi|CyFlow(?: \w+)?|Cube(?: ?\d)?|PAS|NovoCyte(?: \w+)?|"
+    r"(?:DVSSCIENCES-)?CyTOF(?:\d| ?XT)?|Helios|S1000EXi|S1400EXi|1400-8|CyFlow(?: \w+)?|Cube(?: ?\d)?|PAS|NovoCyte(?: \w+)?|"
     r"ID7000|SP6800|SH800S?|MA900|Guava(?: easyCyte)?|ZE5|YETI|Bigfoot|ImageStream|S3e?|Quanteon|Opteon"
 )
 _PROGRAMS = (

@@ -14,11 +14,17 @@ from cytoreg.fcs.text import number
 
 __all__ = ["audit"]
 
-_REQUIRED = ("$MODE", "$NEXTDATA")  # those that a number depends on are told where they are read
+_SEGMENTS = ("$BEGINANALYSIS", "$ENDANALYSIS", "$BEGINSTEXT", "$ENDSTEXT")
+_REQUIRED = {  # those that a number depends on are told where they are read
+    "FCS2.0": ("$MODE", "$NEXTDATA"),
+    "FCS3.0": ("$MODE", "$NEXTDATA", *_SEGMENTS),
+    "FCS3.1": ("$MODE", "$NEXTDATA", *_SEGMENTS),
+    "FCS3.2": ("$NEXTDATA", "$CYT"),
+}
 _STANDARD = re.compile(
     r"""\$(
     ABRT | BEGIN(ANALYSIS|DATA|STEXT|DATETIME) | END(ANALYSIS|DATA|STEXT|DATETIME) | BTIM | BYTEORD | CARRIER(ID|TYPE)
-    | CELLS | COM | COMP | CSMODE | CSVBITS | CSV\d+FLAG | CYT | CYTSN | DATATYPE | DATE | DFC\d+TO\d+ | ETIM | EXP
+    | CELLS | COM | COMP | CSMODE | CSTOT | CSVBITS | CSV\d+FLAG | CYT | CYTSN | DATATYPE | DATE | DFC\d+TO\d+ | ETIM | EXP
     | FIL | FLOWRATE | GATE | GATING | G\d+[EFNPRSTV] | INST | LAST_MODIFIED | LAST_MODIFIER | LOCATIONID | LOST
     | MODE | NEXTDATA | OP | ORIGINALITY | PAR | PK\d+ | PKN\d+ | PLATEID | PLATENAME | PROJ | R\d+[IW] | SMNO
     | SPILLOVER | SRC | SYS | TIMESTEP | TOT | TR | UNICODE | UNSTAINEDCENTERS | UNSTAINEDINFO | VOL | WELLID
@@ -34,9 +40,7 @@ SHOWN = 5
 def audit(text: Mapping[str, str], version: str, n_channels: int) -> list[Problem]:
     """What a reader can note of the keywords before it looks at a value."""
     problems = []
-    absent = [key for key in _REQUIRED if key not in text]
-    if version == "FCS3.2" and not text.get("$CYT"):
-        absent.append("$CYT")
+    absent = [key for key in _REQUIRED[version] if not text.get(key)]
     if absent:
         problems.append(Problem(f"required keywords are absent: {_some(absent)}", "TEXT", "the usual was assumed"))
     unknown = [key for key in text if key.startswith("$") and _is_unknown(key)]

@@ -60,7 +60,7 @@ def find_layout(
     Raises FCSError where DATA reaches past the end of the file, or cannot be found.
     """
     problems: list[Problem] = []
-    total = _total(text, problems)
+    total = _total(text, header.version, problems)
     stored = tuple(channel.bits for channel in channels)
     segment = _Segment(text, header, total, sum(stored), lambda end: reaches(base + end), where)
     begin, length = segment.find(problems)
@@ -143,19 +143,31 @@ class _Segment:
     def _in_text(self, begin: int, end: int) -> bool:
         return begin <= self.header.text[1] and end >= self.header.text[0]
 
-    def _misfit(self, begin: int, end: int) -> tuple[bool, bool, int]:
-        """How badly offsets fit, worst first: DATA inside TEXT, past the end of the file, too long or short."""
+    def _misfit(self, begin: int, end: int) -> tuple[bool, bool, int, bool, bool]:
+        """How badly offsets fit, worst first: DATA inside TEXT, past the end of the file, too long or short, not
+        right after TEXT, not at the end of the file, where a CRC may follow."""
         length = end - begin + 1
         expected = -(-self.total * self.row_bits // 8) if self.total else length
-        return self._in_text(begin, end), not self.reaches(begin + min(length, expected)), abs(length - expected)
+        last = any(self.reaches(end + 1 + n) and not self.reaches(end + 2 + n) for n in (0, 8))
+        return (
+            self._in_text(begin, end),
+            not self.reaches(begin + min(length, expected)),
+            abs(length - expected),
+            begin != self.header.text[1] + 1,
+            not last,
+        )
 
 
 _OFFSETS = ("$BEGINDATA", "$ENDDATA")
 
 
-def _total(text: Mapping[str, str], problems: list[Problem]) -> int | None:
-    """$TOT, or None where it says nothing."""
+def _total(text: Mapping[str, str], version: str, problems: list[Problem]) -> int | None:
+    """$TOT, or None where it says nothing; FCS 2.0 does not ask for it."""
     total = whole_number(text, "$TOT")
+    if version == "FCS2.0" and "$TOT" not in text:
+        what = "$TOT, which FCS 2.0 does not ask for, is absent"
+        problems.append(Problem(what, "TEXT", "events were counted by the size of DATA", is_departure=False))
+        return None
     if total is None or total < 0:
         found = quoted(text["$TOT"]) if "$TOT" in text else "absent"
         problems.append(Problem(f"$TOT is {found}", "TEXT", "events were counted by the size of DATA", True))

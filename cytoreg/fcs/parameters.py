@@ -14,6 +14,7 @@ __all__ = ["TIME_NAMES", "find_channels"]
 
 MOST_CHANNELS = 10_000
 FLOAT_BITS = {"F": 32, "D": 64}
+EXACT_BITS = 53  # of a 64-bit float
 TIME_NAMES = frozenset({"time", "hdr-t", "hdr-tm"})
 
 
@@ -48,14 +49,16 @@ def find_channels(text: Mapping[str, str], version: str, where: str) -> tuple[tu
             raise FCSError(
                 f"{where}: $DATATYPE is {quoted(its_kind)}: expected I, F or D (ASCII values are not read)"
             )
-        channels.append(_channel(text, i, its_kind, where, problems))
+        channels.append(_channel(text, i, its_kind, version, where, problems))
     twice = sorted(name for name, times in Counter(channel.name for channel in channels).items() if times > 1)
     if twice:
         problems.append(Problem(f"channel name {twice[0]!r} stands twice", "TEXT", "such channels go by number"))
     return tuple(channels), problems
 
 
-def _channel(text: Mapping[str, str], i: int, kind: str, where: str, problems: list[Problem]) -> Channel:
+def _channel(
+    text: Mapping[str, str], i: int, kind: str, version: str, where: str, problems: list[Problem]
+) -> Channel:
     key = f"$P{i}"
     if not any(f"{key}{letter}" in text for letter in "NBR"):
         raise FCSError(
@@ -66,7 +69,8 @@ def _channel(text: Mapping[str, str], i: int, kind: str, where: str, problems: l
         name = text.get(f"{key}S", "").strip() or f"P{i}"
         gained = text.get(f"{key}G", "").strip() not in ("", "1", "1.0")  # which a time channel does not use
         assumed = f"the channel is called {name[:40]!r}"
-        problems.append(Problem(f"{key}N is absent or blank", "TEXT", assumed, affects_numbers=gained))
+        optional = version in ("FCS2.0", "FCS3.0") and f"{key}N" not in text
+        problems.append(Problem(f"{key}N is absent or blank", "TEXT", assumed, gained, is_departure=not optional))
     marker = text.get(f"{key}S", "").strip() or None
     if marker is not None and marker.casefold() == name.casefold():
         marker = None
@@ -79,6 +83,11 @@ def _channel(text: Mapping[str, str], i: int, kind: str, where: str, problems: l
         what = f"{key}R is {top:g}, more than {bits} bits can hold"
         logarithmic = text.get(f"{key}E", "0,0").strip() != "0,0"  # then the range is the amplifier's
         problems.append(Problem(what, "TEXT", "all bits were used", affects_numbers=logarithmic or bits % 8 > 0))
+    elif kind == "I" and top <= 1 < bits:
+        problems.append(Problem(f"{key}R is {top:g} for {bits} bits", "TEXT", "all bits were used"))
+    if kind == "I" and bits > EXACT_BITS and top > 2**EXACT_BITS:
+        what = f"channel {i} may hold integers above 2^{EXACT_BITS}, which no 64-bit float does exactly"
+        problems.append(Problem(what, "TEXT", "the stored numbers (raw=True) are exact", is_departure=False))
     decades, offset = _amplifier(text, key, kind, problems)
     gain = number(text, f"{key}G", where, default=None if f"{key}G" in text else 1.0)
     if gain is None or gain <= 0:
@@ -87,6 +96,10 @@ def _channel(text: Mapping[str, str], i: int, kind: str, where: str, problems: l
         gain = 1.0
     if decades and gain != 1.0:
         problems.append(Problem(f"{key}G beside a logarithmic amplifier", "TEXT", "the gain was not used"))
+    if name.casefold() in TIME_NAMES and gain != 1.0:
+        problems.append(
+            Problem(f"{key}G of a time channel", "TEXT", "ticks were kept as stored", is_departure=False)
+        )
     if decades or name.casefold() in TIME_NAMES:
         gain = 1.0  # a gain is defined for linear amplifiers only (3.2.20), and time has no amplifier
     return Channel(i - 1, name, marker, bits, top, gain, decades, offset, kind)

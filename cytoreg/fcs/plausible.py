@@ -1,4 +1,4 @@
-"""A look at the first events: whether what the keywords say of byte order, type and range can be true.
+"""A look at some events: whether what the keywords say of byte order, type and range can be true.
 
 A keyword that is wrong and well-formed makes numbers that nobody would notice one by one. Floats in the wrong
 byte order, or integers taken for floats, are mostly too small, too large or no numbers at all; integers
@@ -7,6 +7,7 @@ read with a wrong width have bits set above their range.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,38 +19,36 @@ from cytoreg.fcs.storage import Reader
 
 __all__ = ["look"]
 
-LOOKED_AT = 1 << 14  # bytes
+LOOKED_AT, PLACES = 1 << 12, 8  # bytes at each place
 SMALLEST, LARGEST = 1e-12, 1e12  # of what an instrument measures, with room
-TOO_MANY, MANY, FEW = 0.2, 0.25, 0.05
+TOO_MANY, FEW = 0.2, 0.05
 ENOUGH = 20  # values to say anything
 
 
 def look(source: FileSource, reader: Reader) -> list[Problem]:
-    """What the first events make doubtful, and the last floats. Raises FCSError where they cannot be read."""
-    n = min(source.layout.n_events, max(8, 8 * LOOKED_AT // source.layout.row_bits))
-    if n == 0:
+    """What a few thousand bytes here and there make doubtful. Raises FCSError where they cannot be read."""
+    parts = list(_parts(source, reader))
+    if not parts:
         return []
-    rows = source.some_rows(reader, 0, n)
     decoder = source.decoder
     stored = decoder.uniform
     if stored is not None and stored.kind == "f":
-        last = source.layout.n_events - n
-        ends = [("first", rows)]
-        if last > n and source.storage.known_end is not None:
-            ends.append(("last", source.some_rows(reader, last, n)))
-        return [problem for end, some in ends for problem in _doubt([_unlikely(some.view(stored))], end)]
-    unlikely: list[npt.NDArray[np.bool_]] = []
+        return _doubt([_unlikely(rows.view(stored)) for rows in parts])
+    unlikely: list[list[npt.NDArray[np.bool_]]] = [[] for _ in parts]
     above: list[str] = []
     vary = floats = 0
     for channel in source.channels:
-        values = decoder.values(rows, channel.index, masked=False)
-        if values.dtype.kind == "f":
-            unlikely.append(_unlikely(values))
-        elif (mask := source.layout.masks[channel.index]) and np.any(values > mask):
-            above.append(f"$P{channel.index + 1}R of {channel.name!r}")
-            vary += _bits_vary(values, mask)
-            floats += _like_floats(values)
-    problems = _doubt(unlikely)
+        found = [decoder.values(rows, channel.index, masked=False) for rows in parts]
+        if found[0].dtype.kind == "f":
+            for part, values in zip(unlikely, found, strict=True):
+                part.append(_unlikely(values))
+        elif mask := source.layout.masks[channel.index]:
+            values = np.concatenate(found)
+            if np.any(values > mask):
+                above.append(f"$P{channel.index + 1}R of {channel.name!r}")
+                vary += _bits_vary(values, mask)
+                floats += _like_floats(values)
+    problems = _doubt([np.concatenate(part) for part in unlikely if part])
     if above:
         some = ", ".join(above[:5]) + (f" and {len(above) - 5} more" if len(above) > 5 else "")
         assumed = "they were masked off, as the standard says"
@@ -62,12 +61,25 @@ def look(source: FileSource, reader: Reader) -> list[Problem]:
     return problems
 
 
-def _doubt(unlikely: list[npt.NDArray[np.bool_]], end: str = "first") -> list[Problem]:
-    found = np.concatenate([values.ravel() for values in unlikely]) if unlikely else np.empty(0)
-    share = float(np.mean(found)) if len(found) >= ENOUGH else 0.0
+def _parts(source: FileSource, reader: Reader) -> Iterator[npt.NDArray[np.uint8]]:
+    """Rows from the beginning of DATA, from its end and from places between, as Decoder.rows gives them."""
+    n_events, row_bits = source.layout.n_events, source.layout.row_bits
+    n = max(8, 8 * LOOKED_AT // row_bits // 8 * 8)  # eight rows fill bytes, whatever the widths
+    if n_events <= n * PLACES:
+        yield from [source.some_rows(reader, 0, n_events)] if n_events else []
+        return
+    for place in range(PLACES - 1):
+        yield source.some_rows(reader, n_events * place // PLACES // 8 * 8, n)
+    last = (n_events - n) // 8 * 8
+    yield source.some_rows(reader, last, n_events - last)
+
+
+def _doubt(unlikely: list[npt.NDArray[np.bool_]]) -> list[Problem]:
+    """unlikely: of each place that was looked at, its values that are not 0, and whether they cannot be."""
+    share = max((float(np.mean(found)) for found in unlikely if found.size >= ENOUGH), default=0.0)
     if share <= TOO_MANY:
         return []
-    what = f"{100 * share:.0f} % of the {end} values are no likely numbers"
+    what = f"{100 * share:.0f} % of the values somewhere in DATA are no likely numbers"
     assumed = "they were kept; $BYTEORD, $DATATYPE or the offsets may be wrong"
     return [Problem(what, "DATA", assumed, affects_numbers=True)]
 
@@ -80,9 +92,10 @@ def _unlikely(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
 
 def _bits_vary(values: npt.NDArray[Any], mask: int) -> bool:
-    """Whether many integers are above their range, and not by one and the same flag, as some makers set."""
+    """Whether integers are above their range, and not by one and the same flag, as some makers set at the top."""
     above = values[values > mask]
-    return len(above) > MANY * len(values) and len(np.unique(above - (above & values.dtype.type(mask)))) > 1
+    bits = np.unique(above - (above & values.dtype.type(mask)))
+    return len(bits) > 1 or bool(bits[0] == mask + 1)
 
 
 def _like_floats(values: npt.NDArray[Any]) -> bool:

@@ -45,11 +45,10 @@ def read_fcs(path: str | os.PathLike[str], *, dataset: int = 0, strict: bool = F
         spillover, spilled = find_spillover(found.text, channels)
         problems += more + look(source, reader) + spilled
         data = (layout.begin - found.base, layout.end_of(layout.n_events) - found.base - 1)
-        if storage.known_end is not None:
-            until = found.base + found.following if found.following else storage.known_end
-            problems += loose_bytes(
-                OpenFile(storage, reader), found.base, (*found.spans, data), until, is_last=not found.following
-            )
+        until = found.base + found.following if found.following else storage.end()
+        problems += loose_bytes(
+            OpenFile(storage, reader), found.base, (*found.spans, data), until, is_last=not found.following
+        )
 
     def check_sum() -> bool | None:
         last = found.base + max(end for _, end in (*found.spans, data)) + 1
@@ -69,8 +68,9 @@ def read_fcs(path: str | os.PathLike[str], *, dataset: int = 0, strict: bool = F
         source=source,
         crc=check_sum,
     )
-    if strict and problems:
-        raise FCSError(f"{storage.name}: {problems[0]}")
+    departures = [problem for problem in problems if problem.is_departure]
+    if strict and departures:
+        raise FCSError(f"{storage.name}: {departures[0]}")
     if strict and sample.crc_matches() is False:
         raise FCSError(f"{storage.name}: the CRC after the last segment is not that of the bytes before it")
     return sample
@@ -118,7 +118,8 @@ def _find(file: OpenFile, dataset: int) -> _Found:
     else:
         raise FCSError(f"{file.name}: more than {MOST_DATASETS} data sets")
     if following and dataset == 0:
-        problems.append(Problem("the file holds further data sets", "$NEXTDATA", "the first was read"))
+        what = "the file holds further data sets"
+        problems.append(Problem(what, "$NEXTDATA", "the first was read", is_departure=False))
     elif not following and (said := text.get("$NEXTDATA", "").strip(" 0")):
         what = f"no data set begins at {quoted(said)}, where it points"
         problems.append(Problem(what, "$NEXTDATA", "the file was taken to end here", affects_numbers=True))

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cytoreg.errors import FCSError
+from cytoreg.fcs.atomic import write_whole
 from cytoreg.fcs.channel import Channel
-from cytoreg.fcs.compose import enclose, write_whole
+from cytoreg.fcs.compose import enclose
 from cytoreg.fcs.data import FileSource
 from cytoreg.fcs.parameters import find_channels
 from cytoreg.fcs.sample import Sample

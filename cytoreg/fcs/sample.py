@@ -67,25 +67,27 @@ class Sample:
         """The values of a channel by name, marker or number (from 0): shape (n_events,), read-only.
 
         Uncompensated and linear, after $PnE (logarithmic amplifiers are undone) and $PnG (divided by
-        the gain); float32, or float64 for type D and integers above 24 bits. `sample[name, events]` gives
+        the gain; but time keeps its stored ticks, see `seconds`); float32, or float64 for type D and integers
+        above 24 bits. `sample[name, events]` gives
         those of some events, as `columns` takes them. Raises FCSError where the name is not there or fits
         several channels.
         """
         wanted, events = name if isinstance(name, tuple) else (name, None)
         return self.columns([self.index(wanted)], events=events)[0]
 
-    def columns(self, indices: Sequence[int], *, raw: bool = False, events: Any = None) -> list[Array]:
-        """Several channels in one pass through the file, each as `sample[...]` gives it, read-only.
+    def columns(self, indices: Sequence[int | str], *, raw: bool = False, events: Any = None) -> list[Array]:
+        """Several channels, by number or name, in one pass through the file, each as `sample[...]` gives it.
 
         raw: the numbers as they are stored. events: only these, given as a mask of shape (n_events,), as
         positions, or as a slice; blocks of the file that hold none of them are not read.
         """
+        found = [self.index(index) for index in indices]
         if events is None:
-            values = self._source.columns(indices, raw=raw)
+            values = self._source.columns(found, raw=raw)
         else:
             rows = self._rows(events)
             rising, back = (rows, None) if np.all(np.diff(rows) >= 0) else np.unique(rows, return_inverse=True)
-            values = self._source.columns(indices, raw=raw, rows=rising)
+            values = self._source.columns(found, raw=raw, rows=rising)
             if back is not None:
                 values = [column[back] for column in values]
         for column in values:
@@ -108,7 +110,8 @@ class Sample:
                 f"{self.name}: events are a mask, positions or a slice, not {given.dtype} of {given.shape}"
             )
         if given.min() < 0 or given.max() >= self.n_events:
-            raise FCSError(f"{self.name}: there are {self.n_events} events, counted from 0; found {given.max()}")
+            wrong = given.min() if given.min() < 0 else given.max()
+            raise FCSError(f"{self.name}: there are {self.n_events} events, counted from 0; found {wrong}")
         return given.astype(np.int64)
 
     def index(self, name: str | int) -> int:
@@ -117,11 +120,13 @@ class Sample:
             if not 0 <= name < len(self.channels):
                 raise FCSError(f"{self.name}: there is no channel {name}; there are {len(self.channels)}, from 0")
             return int(name)
+        if not isinstance(name, str):
+            raise FCSError(f"{self.name}: ask for a channel by name or number, not by {type(name).__name__}")
         folded, pieces = name.casefold(), {"".join(label_pieces(name))}
         for fits in (
             lambda c: c.name == name,
             lambda c: c.name.casefold() == folded,
-            lambda c: (c.marker or "").casefold() == folded,
+            lambda c: bool(c.marker) and c.marker.casefold() == folded,
             lambda c: bool(c.marker) and carries(c.marker, pieces, partly=True),
         ):
             found = [channel for channel in self.channels if fits(channel)]
@@ -135,7 +140,10 @@ class Sample:
         raise FCSError(f"{self.name}: there is no channel or marker {name!r}; {suggest(name, known, limit=40)}")
 
     def to_numpy(self, *, raw: bool = False) -> Array:
-        """All channels, shape (n_events, n_channels), by the same rule; raw=True gives the stored numbers."""
+        """All channels, shape (n_events, n_channels), by the same rule; raw=True gives the stored numbers.
+
+        One type holds them all: integers above 2^53 beside floats are exact in `columns(..., raw=True)` only.
+        """
         return self._source.matrix(raw=raw)
 
     def to_pandas(self, *, raw: bool = False) -> pd.DataFrame:

@@ -48,11 +48,6 @@ class Storage(Protocol):
         """What messages call it."""
         ...
 
-    @property
-    def known_end(self) -> int | None:
-        """How many bytes there are, where that is known without reading them."""
-        ...
-
     def reaches(self, end: int) -> bool:
         """Whether there are at least `end` bytes."""
         ...
@@ -74,11 +69,7 @@ class LocalFile:
     name: str
     size: int
     modified_ns: int
-
-    @property
-    def known_end(self) -> int | None:
-        """The size of the file."""
-        return self.size
+    inode: int = 0
 
     def reaches(self, end: int) -> bool:
         """Whether the file has at least `end` bytes."""
@@ -100,7 +91,7 @@ class LocalFile:
             raise FCSError(f"{self.name}: cannot be read: {problem.strerror or problem}") from None
 
     def _is_the_same(self, now: os.stat_result) -> None:
-        if (now.st_size, now.st_mtime_ns) != (self.size, self.modified_ns):
+        if (now.st_size, now.st_mtime_ns, now.st_ino) != (self.size, self.modified_ns, self.inode):
             raise FCSError(f"{self.name}: the file has changed since it was opened")
 
 
@@ -145,11 +136,6 @@ class Spooled:
     _there: int = 0
     _whole: bool = False
     _lock: Any = field(default_factory=threading.RLock)
-
-    @property
-    def known_end(self) -> int | None:
-        """None before all has been copied."""
-        return self._there if self._whole else None
 
     def reaches(self, end: int) -> bool:
         """Whether there are at least `end` bytes, which are copied to find out."""
@@ -236,7 +222,7 @@ def open_storage(path: str | os.PathLike[str]) -> Storage:
         return Spooled(place.name, lambda: _gunzip(place.open("rb")), found.st_size)
     if magic == ZIP_MAGIC:
         return _member(place, None)
-    return LocalFile(place, place.name, found.st_size, found.st_mtime_ns)
+    return LocalFile(place, place.name, found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 def _gunzip(stream: IO[bytes]) -> IO[bytes]:
@@ -247,7 +233,10 @@ def _gunzip(stream: IO[bytes]) -> IO[bytes]:
 
 def _archive_above(place: Path) -> Path | None:
     """The zip file that a path leads into, if it does."""
-    return next((parent for parent in place.parents if parent.is_file() and zipfile.is_zipfile(parent)), None)
+    try:
+        return next((parent for parent in place.parents if parent.is_file() and zipfile.is_zipfile(parent)), None)
+    except OSError:  # a folder that may not be entered, a name that is too long
+        return None
 
 
 def _member(archive: Path, wanted: str | None) -> Spooled:
@@ -282,7 +271,10 @@ def _remote(url: str) -> Spooled:
     def start() -> IO[bytes]:
         import fsspec
 
-        system, path = fsspec.core.url_to_fs(url)
+        try:
+            system, path = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as problem:  # an unknown protocol, or one whose package is not there
+            raise FCSError(f"{url.partition('?')[0]}: {str(problem).splitlines()[0]}") from None
         stream: IO[bytes] = system.open(path, "rb")
         held.append((system, stream))
         magic = stream.read(4)
@@ -299,6 +291,8 @@ def _remote(url: str) -> Spooled:
 
 def _first_line(problem: BaseException) -> str:
     """What to say of a failed read. Of an archive not its library's words, which may quote what it holds."""
+    if isinstance(problem, FileNotFoundError):
+        return "there is no such file"
     if isinstance(problem, OSError) and problem.strerror:
         return problem.strerror
     if isinstance(problem, RuntimeError) and "password" in str(problem):

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cytoreg.errors import FCSError
-from cytoreg.fcs.compose import LAYOUT_KEYWORDS, enclose, write_whole
+from cytoreg.fcs.atomic import write_whole
+from cytoreg.fcs.compose import LAYOUT_KEYWORDS, enclose
 from cytoreg.fcs.encode import blocks, measure
 from cytoreg.fcs.spillover import Spillover
 

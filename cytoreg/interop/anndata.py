@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cytoreg.errors import MissingDependency, StoreError
+from cytoreg.fcs.atomic import replace_whole
 from cytoreg.fcs.spillover import Spillover, find_spillover
-from cytoreg.interop.events import Events, described, replace_whole, unique_names
+from cytoreg.interop.events import Events, described, rounded, unique_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,7 @@ def write_events_h5ad(
     values = np.empty((events.n_events, len(names)), dtype=np.float64 if wide else np.float32)
     for i, column in enumerate(events.columns):
         values[:, i] = column
+    lost += rounded(names, events.columns)
     with warnings.catch_warnings(), pd.option_context("future.infer_string", False):  # see _objects
         warnings.simplefilter("ignore")  # of anndata, on what pandas is going to change
         rows = _text_index(str(i) for i in range(events.n_events))

@@ -6,6 +6,7 @@ A format is one entry of FORMATS: how it is read to `Events` and written from th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,6 +98,8 @@ def convert(
     clean = _Clean(patterns, keep) if deidentify else None
     if kind_in == "fcs":
         done = _from_fcs(there, path, kind_out, dataset, version, clean)
+    elif "://" in there:
+        raise StoreError(f"{there.partition('?')[0]}: only FCS is read from a URL; {kind_in} is read from a file")
     else:
         done = _written(FORMATS[kind_in].read(Path(there)), path, kind_out, version, clean)
     return replace(done, source=there, target=str(path))
@@ -153,7 +156,10 @@ def convert_folder(
 
 
 def format_of(path: File, *, to_write: bool = False) -> str:
-    """The name of the format of a file, by its extension. Raises StoreError for one that is not known."""
+    """The name of the format of a file, by its extension. Raises StoreError for one that is not known.
+
+    What is packed or remote and has none that tells is read as FCS, whose reader goes by content.
+    """
     name = os.fspath(path)
     suffix = Path(name).suffix.lower() if to_write else _suffix(name)
     known: list[str] = []
@@ -162,6 +168,9 @@ def format_of(path: File, *, to_write: bool = False) -> str:
         if suffix in fitting:
             return kind
         known += fitting
+    packed = suffix in _PACKED and Path(Path(name).stem).suffix.lower() not in known
+    if not to_write and ("://" in name or packed):
+        return "fcs"
     what = "written" if to_write else "read"
     raise StoreError(
         f"{name}: {suffix or 'a file without extension'} is not {what} as events; there are: {', '.join(known)}"
@@ -323,8 +332,12 @@ def _check_target(source: str, path: Path, force: bool) -> None:
 
 
 def _suffix(path: File) -> str:
-    """The extension in small letters, that of the file inside where it is gzipped or zipped."""
-    name = Path(os.fspath(path))
+    """The extension in small letters, that of the file inside where it is gzipped or zipped; of a URL without
+    what follows its path."""
+    plain = os.fspath(path)
+    if "://" in plain:
+        plain = re.split(r"[?#]|::", plain, maxsplit=1)[0]
+    name = Path(plain)
     inner = Path(name.stem).suffix.lower()
     return inner if name.suffix.lower() in _PACKED and inner in (".fcs", ".lmd") else name.suffix.lower()
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cytoreg.errors import StoreError
 from cytoreg.fcs.channel import Channel
 from cytoreg.fcs.compose import is_keyword
 from cytoreg.fcs.sample import Sample
 from cytoreg.fcs.spillover import Spillover
 from cytoreg.fcs.write import write_fcs
 
-__all__ = ["Events", "described", "events_of", "replace_whole", "unique_names", "writable", "write_events_fcs"]
+__all__ = ["Events", "described", "events_of", "rounded", "unique_names", "writable", "write_events_fcs"]
 
 USUAL_RANGE = 262144.0
 Array = npt.NDArray[Any]
@@ -66,6 +64,9 @@ def events_of(sample: Sample) -> Events:
     notes = []
     if undone:
         notes.append(f"amplifiers and gains ($PnE, $PnG) of {_listed(undone)} are undone: values are linear")
+    wide = [channels[i] for i in other if channels[i].kind == "I" and channels[i].bits > 53]
+    if wide:
+        notes += rounded([c.name for c in wide], sample.columns([c.index for c in wide], raw=True))
     return Events(
         name=sample.name,
         columns=tuple(columns[i] for i in range(len(channels))),
@@ -133,14 +134,13 @@ def write_events_fcs(events: Events, path: Path, *, version: str = "FCS3.1") -> 
         for channel, name in zip(events.channels, names, strict=True)
         if name != channel.name
     ]
-    text, odd = writable(_storable(events.text))
+    text, odd = writable(_still_true(events.text))
     lost += odd
     dtype = np.float64 if "D" in kinds else np.float32
     matrix = np.empty((events.n_events, len(names)), dtype=dtype)
     for i, column in enumerate(events.columns):
         matrix[:, i] = column
-        if column.dtype.kind in "iu" and column.size and int(np.abs(column).max()) > 2**53:
-            lost.append(f"channel {names[i]!r}: whole numbers above 2^53 are rounded to 64-bit floats")
+    lost += rounded(names, events.columns)
     write_fcs(
         path,
         matrix,
@@ -155,19 +155,16 @@ def write_events_fcs(events: Events, path: Path, *, version: str = "FCS3.1") -> 
     return lost
 
 
-def replace_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` make a file that appears whole or not at all. Raises StoreError where it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as problem:
-        raise StoreError(f"{path}: cannot be written: {problem.strerror or problem}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+def rounded(names: Sequence[str], columns: Sequence[Array]) -> list[str]:
+    """A sentence for each column whose whole numbers a 64-bit float does not hold: those above 2^53."""
+    return [
+        f"channel {name!r}: whole numbers above 2^53 are rounded to 64-bit floats"
+        for name, column in zip(names, columns, strict=True)
+        if _largest_whole(column) > 2**53
+    ]
 
 
-def _storable(text: Mapping[str, str]) -> dict[str, str]:
+def _still_true(text: Mapping[str, str]) -> dict[str, str]:
     """Keywords that still hold for linear values written anew."""
     return {key: value for key, value in text.items() if not re.fullmatch(r"\$P\d+D|\$DFC\d+TO\d+", key)}
 
@@ -189,7 +186,14 @@ def _renamed(spillover: Spillover | None, channels: Sequence[Channel], names: Se
 def _is_wide(column: Array) -> bool:
     if column.dtype.kind == "f":
         return column.dtype.itemsize > 4
-    return bool(column.dtype.itemsize > 2 and column.size and int(np.abs(column).max()) > 2**24)
+    return column.dtype.itemsize > 2 and _largest_whole(column) > 2**24
+
+
+def _largest_whole(column: Array) -> int:
+    """The largest magnitude of a column of whole numbers; 0 where it holds none (np.abs wraps at the smallest)."""
+    if column.dtype.kind not in "iu" or not column.size:
+        return 0
+    return max(abs(int(column.min())), abs(int(column.max())))
 
 
 def _range_of(column: Array) -> float:

@@ -2,16 +2,18 @@
 
 flowio and fcsparser decode the bytes themselves and give stored values, before $PnE and $PnG; with these,
 stored values are compared, bit for bit. FlowKit takes its bytes from flowio and puts $PnE, $PnG and
-$TIMESTEP on them; with it, linear values are compared, to 1e-6 of each. They load here, when asked for,
-and nowhere else.
+$TIMESTEP on them; with it, linear values are compared, to 1e-6 of each. They open plain files only: what is
+packed or remote is unpacked for them to a temporary file. They load here, when asked for, and nowhere else.
 """
 
 from __future__ import annotations
 
 import io
+import os
+import tempfile
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,14 @@ import numpy.typing as npt
 
 from cytoreg.errors import StudyError, suggest
 from cytoreg.fcs import Sample, read_fcs
+from cytoreg.fcs.storage import LocalFile, open_storage
 
 __all__ = ["DEFAULT_READERS", "READERS", "Difference", "Opinion", "compare_readers"]
 
 Array = npt.NDArray[Any]
 READERS = ("flowio", "fcsparser", "flowkit")
 DEFAULT_READERS = ("flowio", "fcsparser")
+STEP = 1 << 20  # bytes copied at a time
 LISTED = 5  # differences that are named; all are counted
 CLOSE = 1e-6  # relative: FlowKit computes in 64 bits, we give 32
 # flowio refuses files whose offsets disagree unless it is told which to follow: first as it comes, then both ways
@@ -102,21 +106,39 @@ class Opinion:
 
 
 def compare_readers(
-    path: Path, readers: Sequence[str] = DEFAULT_READERS, *, datasets: Sequence[int] = (0,)
+    path: str | os.PathLike[str], readers: Sequence[str] = DEFAULT_READERS, *, datasets: Sequence[int] = (0,)
 ) -> list[Opinion]:
     """The opinion of each reader on each data set asked for.
 
-    Raises FCSError where we cannot read the file, StudyError for an unknown reader.
+    path: anything that `read_fcs` opens: gzipped, in a zip archive, a URL. Raises FCSError where we cannot read the file, StudyError for an unknown reader.
     """
     for reader in readers:
         if reader not in READERS:
             raise StudyError(f"--against {reader}: there is no such reader; {suggest(reader, READERS)}")
     opinions = []
-    for dataset in datasets:
-        sample = read_fcs(path, dataset=dataset)
-        stored = sample.to_numpy(raw=True)
-        opinions += [_opinion(reader, path, dataset, sample, stored) for reader in readers]
+    with _plain_file(path) as plain:
+        for dataset in datasets:
+            sample = read_fcs(path, dataset=dataset)
+            stored = sample.to_numpy(raw=True)
+            opinions += [_opinion(reader, plain, dataset, sample, stored) for reader in readers]
     return opinions
+
+
+@contextmanager
+def _plain_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A file that holds the bytes as they are: the file itself, or a copy of what is packed or remote."""
+    storage = open_storage(path)
+    if isinstance(storage, LocalFile):
+        yield storage.path
+        return
+    with tempfile.TemporaryDirectory(prefix="cytoreg-") as folder:
+        copy = Path(folder) / "tube.fcs"
+        with storage.opened() as reader, copy.open("wb") as file:
+            buffer, place = bytearray(STEP), 0
+            while got := reader.fill(place, memoryview(buffer)):
+                file.write(memoryview(buffer)[:got])
+                place += got
+        yield copy
 
 
 def _opinion(reader: str, path: Path, dataset: int, sample: Sample, stored: Array) -> Opinion:
@@ -218,7 +240,7 @@ def _flow_data(path: Path, dataset: int, options: dict[str, bool]) -> Any:
 def _fcsparser(path: Path, dataset: int, options: dict[str, bool]) -> Array:
     import fcsparser
 
-    _, frame = fcsparser.parse(str(path), channel_naming="$PnN", data_set=dataset)
+    _, frame = fcsparser.parse(str(path), channel_naming="$PnN", data_set=dataset, dtype=None)  # else 32-bit
     values: Array = frame.to_numpy()
     return values
 

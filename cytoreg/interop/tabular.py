@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cytoreg.errors import StoreError
+from cytoreg.fcs.atomic import replace_whole
 from cytoreg.fcs.spillover import Spillover
-from cytoreg.interop.events import Events, described, replace_whole, unique_names
+from cytoreg.interop.events import Events, described, unique_names
 
 __all__ = ["METADATA_KEY", "read_events_csv", "read_events_parquet", "write_events_csv", "write_events_parquet"]
 
@@ -54,7 +57,8 @@ def write_events_csv(events: Events, path: Path) -> list[str]:
 def read_events_csv(path: Path) -> Events:
     """Events from CSV or TSV: channel names in the first row, numbers below (semicolons go with decimal commas).
 
-    A column whose numbers are those of 32-bit floats becomes 32-bit, whole numbers stay whole, others are 64-bit.
+    A column whose numbers are those of 32-bit floats becomes 32-bit, one of whole numbers beyond 2^53 stays whole,
+    others are 64-bit floats; the notes say where these had to round a whole number.
     Raises StoreError that names row and column for a cell that is not a number.
     """
     import pyarrow as pa
@@ -62,23 +66,37 @@ def read_events_csv(path: Path) -> Events:
 
     names, lines, delimiter, encoding = _header(path)
     numbered = [str(i) for i in range(len(names))]
-    try:
-        table = arrow_csv.read_csv(
+
+    def read(wanted: Sequence[str], kind: Any) -> Any:
+        return arrow_csv.read_csv(
             str(path),
             read_options=arrow_csv.ReadOptions(column_names=numbered, skip_rows=lines, encoding=encoding),
             parse_options=arrow_csv.ParseOptions(delimiter=delimiter),
             convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(numbered, pa.float64()),
+                column_types=dict.fromkeys(wanted, kind),
+                include_columns=wanted,
                 null_values=[],
                 decimal_point="," if delimiter == ";" else ".",
             ),
         )
+
+    try:
+        columns = [column.to_numpy() for column in read(numbered, pa.float64()).columns]
+        large = [i for i, column in enumerate(columns) if _has_large_whole(column)]
+        cells = read([numbered[i] for i in large], pa.string()).columns if large else []
     except (pa.ArrowException, ValueError) as problem:
         raise StoreError(_first_bad_cell(path, names, delimiter, encoding) or f"{path}: {problem}") from None
     except OSError as problem:
         raise StoreError(f"{path}: cannot be read: {problem.strerror or problem}") from None
-    columns = tuple(_narrowed(column.to_numpy()) for column in table.columns)
-    return Events(path.name, columns, described(names, columns), {})
+    notes = []
+    for i, text in zip(large, cells, strict=True):
+        whole = _whole(text)
+        if whole is not None:
+            columns[i] = whole
+        elif _loses_digits(text, columns[i]):
+            notes.append(f"channel {names[i]!r}: whole numbers above 2^53 are rounded to 64-bit floats")
+    kept = tuple(_narrowed(column) if column.dtype.kind == "f" else column for column in columns)
+    return Events(path.name, kept, described(names, kept), {}, notes=tuple(notes))
 
 
 def write_events_parquet(events: Events, path: Path) -> list[str]:
@@ -129,18 +147,22 @@ def read_events_parquet(path: Path) -> Events:
         raise StoreError(f"{path}: there is no such file") from None
     except (pa.ArrowException, OSError, ValueError) as problem:
         raise StoreError(f"{path}: is not a Parquet file: {str(problem).splitlines()[0]}") from None
+    metadata = table.schema.metadata or {}
+    known = _known(path, metadata.get(METADATA_KEY))
+    of_column = {item["column"]: item for item in known["channels"]}
+    index = [name for name in _index_of_pandas(table.column_names, metadata) if name not in of_column]
+    table = table.drop_columns(index)
     columns = tuple(
         _numbers(path, name, column) for name, column in zip(table.column_names, table.columns, strict=True)
     )
     if not columns:
         raise StoreError(f"{path}: holds no columns: expected one for each channel")
-    known = _known(path, (table.schema.metadata or {}).get(METADATA_KEY))
-    of_column = {item["column"]: item for item in known["channels"]}
+    notes = tuple(f"column {name!r} is an index of pandas, not a channel: it is left out" for name in index)
     items = [of_column.get(name, {}) for name in table.column_names]
     names = [item.get("name", column) for item, column in zip(items, table.column_names, strict=True)]
     channels = described(names, columns, [i.get("marker") for i in items], [i.get("range") for i in items])
     return Events(
-        path.name, columns, channels, known["text"], _spillover(known["spillover"], names), known["version"]
+        path.name, columns, channels, known["text"], _spillover(known["spillover"], names), known["version"], notes
     )
 
 
@@ -230,6 +252,32 @@ def _first_bad_cell(path: Path, names: Sequence[str], delimiter: str, encoding: 
     return ""
 
 
+def _has_large_whole(values: Array) -> bool:
+    """Whether there is a number above 2^53, from where on 64-bit floats leave out whole numbers."""
+    return bool((np.isfinite(values) & (np.abs(values) >= 2.0**53)).any())
+
+
+def _whole(text: Any) -> Array | None:
+    """Cells as whole numbers of 64 bits, or None where one is no such number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for kind in (pa.int64(), pa.uint64()):
+        try:
+            values: Array = pc.cast(pc.utf8_trim_whitespace(text), kind).to_numpy()
+            return values
+        except pa.ArrowException:
+            continue
+    return None
+
+
+def _loses_digits(text: Any, values: Array) -> bool:
+    """Whether a cell of digits alone is not what its 64-bit float is written as."""
+    places = np.flatnonzero(np.isfinite(values) & (np.abs(values) >= 2.0**53))
+    cells = ((text[int(i)].as_py().strip(), float(values[i])) for i in places)
+    return any(re.fullmatch(r"[-+]?\d+", cell) and Decimal(cell) != Decimal(repr(value)) for cell, value in cells)
+
+
 def _narrowed(values: Array) -> Array:
     """32-bit floats where these are what the numbers were written from, in the shortest way or with 9 digits."""
     import pyarrow as pa
@@ -262,6 +310,15 @@ def _numbers(path: Path, name: str, column: Any) -> Array:
         raise StoreError(f"{path}: column {name!r}, row {row}: expected a number, found an empty cell")
     values: Array = column.to_numpy()
     return values.astype(np.float32) if values.dtype == np.float16 else values
+
+
+def _index_of_pandas(names: Sequence[str], metadata: Mapping[bytes, bytes]) -> list[str]:
+    """The columns in which pandas keeps the index of a frame (its `index_columns`, those without a name by number)."""
+    try:
+        said = json.loads(metadata.get(b"pandas", b"{}"))["index_columns"]
+    except (ValueError, KeyError, TypeError):
+        said = []
+    return [name for name in names if name in said or re.fullmatch(r"__index_level_\d+__", name)]
 
 
 def _known(path: Path, raw: bytes | None) -> dict[str, Any]:

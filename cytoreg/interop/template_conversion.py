@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cytoreg.errors import StoreError, TemplateError, suggest
+from cytoreg.fcs.atomic import replace_whole
 from cytoreg.gating.concrete import concrete_template
 from cytoreg.gating.template import Template
 from cytoreg.gating.write_template import template_to_yaml
 from cytoreg.interop import flowjo, gatingml, opencyto
-from cytoreg.interop.events import replace_whole
 from cytoreg.interop.load import read_template
 from cytoreg.interop.opening import gate
 from cytoreg.resources import template_paths

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from cytoreg import FCSError, read_fcs
+from cytoreg.errors import StoreError
 from cytoreg.fcs import compose
-from cytoreg.fcs.compose import enclose, write_whole
+from cytoreg.fcs.atomic import replace_whole, write_whole
+from cytoreg.fcs.compose import enclose
 
 PLAIN = {"$BYTEORD": "1,2,3,4", "$DATATYPE": "F", "$MODE": "L"}
 LIMIT = 99_999_999
@@ -128,3 +130,35 @@ def test_whatever_stops_a_write_leaves_nothing(tmp_path: Path) -> None:
     long = tmp_path / ("x" * 251 + ".fcs")  # the longest name there may be: the temporary one is not longer
     write_whole(long, [b"a", memoryview(b"bc")])
     assert long.read_bytes() == b"abc"
+
+
+def test_a_writer_of_its_own_has_the_same_promises(tmp_path: Path) -> None:
+    path = tmp_path / "x.fcs"
+    path.write_bytes(b"old")
+    seen: list[Path] = []
+
+    def fails(temporary: Path) -> None:
+        seen.append(temporary)
+        temporary.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            replace_whole(path, fails)
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+    assert seen[0] != seen[1] and {place.parent for place in seen} == {tmp_path}  # two writers do not meet
+    replace_whole(path, lambda temporary: temporary.write_bytes(b"new"))
+    assert path.read_bytes() == b"new" and list(tmp_path.iterdir()) == [path]
+    for bad in (tmp_path / "none" / "x.fcs", tmp_path / "a\0b"):
+        with pytest.raises(StoreError, match="cannot be written"):
+            replace_whole(bad, lambda temporary: temporary.write_bytes(b"new"))
+
+
+def test_a_whole_file_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, there = tmp_path / "x.csv", []
+    monkeypatch.setattr("os.fsync", lambda number: there.append((number, path.exists())))
+    replace_whole(path, lambda temporary: temporary.write_bytes(b"new"))
+    write_whole(tmp_path / "y.fcs", [b"a"])
+    assert [exists for _, exists in there] == [False, True] and path.read_bytes() == b"new"

@@ -220,6 +220,44 @@ def test_identifiers_are_values_file_stems_and_the_words_of_people() -> None:
     assert not {"9", "sample"} & found
 
 
+@pytest.mark.parametrize(
+    ("elsewhere", "label", "stays"),
+    [
+        ({"$FIL": "P017_baseline.fcs"}, "CD8 P017", "CD8 removed"),
+        ({"$FIL": r"D:\x\visit2_100715.fcs"}, "CD8 100715", "CD8 removed"),
+        ({"$SRC": "Patient 17, Li Wu"}, "Li Wu", "removed"),
+        ({"$SRC": "Patient 17 Li Wu"}, "CD8 (Li Wu)", "CD8 (removed)"),
+        ({"$SRC": "Patient 17"}, "CD8 patient 17", "CD8 removed"),
+        ({"$OP": "Dr Li Wu"}, "Li Wu CD3", "removed CD3"),
+        ({"$SMNO": "P17"}, "CD8 P17", "CD8 removed"),
+        ({"$FIL": "CD4_BV421_V450_IL17A_CCR7_405CH12_UV10_Tm169Di_530.fcs"}, *2 * ("CD4 BV421 V450 IL17A CCR7",)),
+        (
+            {"$FIL": "CD4_BV421_V450_IL17A_CCR7_405CH12_UV10_Tm169Di_530.fcs"},
+            *2 * ("405CH12 UV10 Tm169Di 530/30",),
+        ),
+        ({"$SRC": "whole blood T cells"}, *2 * ("T cells",)),
+    ],
+)
+def test_pieces_of_ids_and_phrases_of_names_are_taken_out(
+    elsewhere: dict[str, str], label: str, stays: str
+) -> None:
+    new, _ = deidentified({**LAYOUT, **elsewhere, "$P2S": label, "$P2ANALYTE": label})
+    assert (new["$P2S"], new["$P2ANALYTE"]) == (stays, stays)
+    assert new["$P2N"] == "B530-A"
+
+
+def test_a_file_called_as_a_channel_of_it_does_not_take_the_channel_along() -> None:
+    new, _ = deidentified({**LAYOUT, "$P2N": "Q77x-A", "$FIL": "run_Q77x_0001.fcs"})
+    assert new["$P2N"] == "Q77x-A"
+
+
+@pytest.mark.parametrize(
+    ("value", "stays"), [("1,Roe", False), ("1.5,MESF", True), ("1,0.5,MEFL", True), ("2,Baker", False)]
+)
+def test_a_calibration_has_a_unit_that_is_known(value: str, stays: bool) -> None:
+    assert ("$P1CALIBRATION" in deidentified({**LAYOUT, "$P1CALIBRATION": value})[0]) is stays
+
+
 def test_values_of_a_megabyte_are_neither_names_nor_numbers() -> None:
     text = {**LAYOUT, "$P2S": "a." * 500_000, "$TIMESTEP": "1" * 1_000_000, "$CYT": "a " * 500_000}
     new, _ = deidentified(text)

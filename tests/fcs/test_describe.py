@@ -200,6 +200,24 @@ def test_a_value_cannot_move_the_cursor_or_fill_the_screen(tmp_path: Path) -> No
     assert found.software is not None and len(found.software) == 200
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Canto SN V963", "Canto"),
+        ("4486521 Attune NxT Acoustic Focusing Cytometer", "Attune NxT"),
+        ("FACSCanto II SN V96300758", "FACSCanto II"),
+        ("Gizmo, serial number: 12-AB", "Gizmo"),
+        ("H48200012", None),
+        ("Aria", "Aria"),
+    ],
+)
+def test_no_serial_number_of_the_instrument_is_shown(tmp_path: Path, said: str, shown: str | None) -> None:
+    path = written(tmp_path, fcs_bytes([[1.0]], floats("FITC-A"), keywords={"$CYT": said}))
+    sample = read_fcs(path)
+    assert describe(sample).instrument == shown
+    assert shown_keywords(sample.text)[0]["$CYT"] == (shown or "")
+
+
 def test_the_published_matrix_and_voltages_of_a_real_file(real: Path) -> None:
     found = describe(read_fcs(real / "diva" / "124500.fcs"))
     assert (found.instrument, found.software) == ("FACSCantoII", "BD FACSDiva Software Version 6.1.3")

@@ -36,8 +36,8 @@ def integers(bits: int) -> st.SearchStrategy[int]:
 
 
 def departures(sample: Sample) -> list[Problem]:
-    """Problems but for values that look like no measurement, which are made up here."""
-    return [problem for problem in sample.problems if problem.where != "DATA"]
+    """Departures but for values that look like no measurement, which are made up here."""
+    return [problem for problem in sample.problems if problem.is_departure and problem.where != "DATA"]
 
 
 shapes = st.tuples(st.integers(0, 12), st.integers(1, 20))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,10 +143,69 @@ def test_the_command_lists_differences_and_ends_with_status_1(
     assert plain["first"][0] == {"event": 0, "channel": 1, "name": "FSC-A", "ours": 1.5, "theirs": 0.0}
 
 
-def test_a_reader_that_does_not_open_the_file_is_no_disagreement(check: Command, tmp_path: Path) -> None:
+def test_a_file_that_no_reader_opens_has_no_second_opinion(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = written(tmp_path, fcs_bytes(ROWS, floats("A", "B", "C"), drop=["$BYTEORD"]), "tube.001")
-    status, out = check(path)
-    assert status == 0 and out.count("does not open the file") == 2
+    for more in ([], ["--quiet"], ["--json"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(["check", str(path), *more])
+        out, err = capsys.readouterr()
+        assert stopped.value.code == 1
+        assert err == "cytoreg: tube.001: no second opinion: no other reader opens it\n"
+        assert more == ["--quiet"] or out.count("does not open the file") == 2
+
+
+def test_a_reader_that_does_not_open_the_file_is_no_disagreement(
+    check: Command, tube: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> np.ndarray:
+        raise ValueError("not mine")
+
+    monkeypatch.setitem(readers._READ, "flowio", refuses)
+    status, out = check(tube)
+    assert status == 0 and "flowio: does not open the file (ValueError: not mine)" in out
+
+
+@pytest.mark.parametrize("kind", ["D", "I"])
+def test_64_bit_floats_and_integers_above_24_bits_are_no_difference(tmp_path: Path, kind: str) -> None:
+    if kind == "D":
+        content = fcs_bytes([[0.1, 1 / 3], [16777217.0, 1e-30]], integers("A", "B", bits=64, top=2**18), kind="D")
+    else:
+        content = fcs_bytes([[2**24 + 1, 5], [2**32 - 1, 2**31 + 1]], integers("A", "B", bits=32), kind="I")
+    path = written(tmp_path, content)
+    for opinion in readers.compare_readers(path, readers.READERS):
+        assert opinion.equal and opinion.compared == 4, opinion.message
+    stored = readers._fcsparser(path, 0, {})
+    assert stored[1, 0] == (16777217.0 if kind == "D" else 2**32 - 1)  # 32-bit floats have neither
+
+
+def test_what_is_packed_or_remote_is_unpacked_for_the_others(check: Command, tube: Path, tmp_path: Path) -> None:
+    import fsspec
+
+    (tmp_path / "packed.fcs.gz").write_bytes(gzip.compress(tube.read_bytes()))
+    with zipfile.ZipFile(tmp_path / "tubes.zip", "w") as archive:
+        archive.write(tube, "inner.fcs")
+    fsspec.filesystem("memory").pipe("/second_opinion.fcs", tube.read_bytes())
+    places = {
+        str(tmp_path / "packed.fcs.gz"): "packed.fcs.gz",
+        str(tmp_path / "tubes.zip"): "tubes.zip/inner.fcs",
+        str(tmp_path / "tubes.zip" / "inner.fcs"): "tubes.zip/inner.fcs",
+        "memory://second_opinion.fcs": "second_opinion.fcs",
+    }
+    for place, name in places.items():
+        status, out = check(place)
+        assert status == 0, (place, out)
+        assert out.splitlines()[0] == f"{name}: 4 events x 3 channels"
+        assert out.count("all 12 stored values equal") == 2
+
+
+def test_a_tube_that_is_not_there_is_no_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("nope.fcs", "nope.fcs.gz"):
+        with pytest.raises(SystemExit) as stopped:
+            main(["check", str(tmp_path / name)])
+        assert stopped.value.code == 1
+        assert capsys.readouterr().err == f"cytoreg: {tmp_path / name}: there is no such file\n"
 
 
 def test_every_data_set_of_a_file_is_compared(check: Command, real: Path) -> None:

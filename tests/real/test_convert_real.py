@@ -165,7 +165,11 @@ def test_copies_and_tables_of_every_file_hold_its_values(real: Path, tmp_path: P
         for name in ("t.csv", "t.parquet", "t.fcs"):
             convert(path, tmp_path / name, force=True)
         frame = pd.read_csv(tmp_path / "t.csv", float_precision="round_trip")
-        np.testing.assert_array_equal(frame.to_numpy().astype(values.dtype), values, err_msg=path.name)
+        for i, column in enumerate(
+            sample.columns(range(values.shape[1]))
+        ):  # a file may have 32-bit and 64-bit ones
+            digits = frame.iloc[:, i].to_numpy().astype(column.dtype)
+            np.testing.assert_array_equal(digits, column, err_msg=path.name)
         table = pq.read_table(tmp_path / "t.parquet")
         columns = np.column_stack([column.to_numpy() for column in table.columns])
         np.testing.assert_array_equal(columns.astype(values.dtype), values, err_msg=path.name)
