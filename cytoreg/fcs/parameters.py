@@ -83,8 +83,9 @@ def _channel(
         what = f"{key}R is {top:g}, more than {bits} bits can hold"
         logarithmic = text.get(f"{key}E", "0,0").strip() != "0,0"  # then the range is the amplifier's
         problems.append(Problem(what, "TEXT", "all bits were used", affects_numbers=logarithmic or bits % 8 > 0))
-    elif kind == "I" and top <= 1 < bits:
-        problems.append(Problem(f"{key}R is {top:g} for {bits} bits", "TEXT", "all bits were used"))
+    elif kind == "I" and (top <= 1 < bits or top != int(top)):
+        assumed = "all bits were used" if top <= 1 else "the bits up to it were used"
+        problems.append(Problem(f"{key}R is {top:g} for {bits} bits", "TEXT", assumed, affects_numbers=True))
     if kind == "I" and bits > EXACT_BITS and top > 2**EXACT_BITS:
         what = f"channel {i} may hold integers above 2^{EXACT_BITS}, which no 64-bit float does exactly"
         problems.append(Problem(what, "TEXT", "the stored numbers (raw=True) are exact", is_departure=False))
@@ -124,7 +125,7 @@ def _amplifier(text: Mapping[str, str], key: str, kind: str, problems: list[Prob
     if value == "0,0":
         return 0.0, 0.0
     if not value:
-        problems.append(Problem(f"{key}E is blank", "TEXT", "a linear amplifier was assumed"))
+        problems.append(Problem(f"{key}E is blank", "TEXT", "a linear amplifier was assumed", kind == "I"))
         return 0.0, 0.0
     try:
         decades, offset = (float(part) for part in value.split(","))
