@@ -10,6 +10,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_type_hints
 
+from benchmarks import gating_page
+from benchmarks.gating_page import AIMS, GATING, AimRow, GatingRow
 from benchmarks.readers import ALL, ONE
 
 __all__ = ["MEMORY", "PAGE", "TIMES", "Aim", "MemoryRow", "TimeRow", "aims", "read_rows", "render", "update"]
@@ -127,7 +129,10 @@ def filled(page: str) -> str:
     """The page with the figures of `benchmarks/results/` between its marks."""
     times, setting = read_rows(TIMES, TimeRow)
     memory, _ = read_rows(MEMORY, MemoryRow)
-    for part, text in render(times, memory, setting).items():
+    gating, gating_setting = read_rows(GATING, GatingRow)
+    gating_aims, _ = read_rows(AIMS, AimRow)
+    parts = {**render(times, memory, setting), **gating_page.render(gating, gating_aims, gating_setting)}
+    for part, text in parts.items():
         begin, end = f"<!-- {part} -->\n", f"<!-- end of {part} -->"
         if page.count(begin) != 1 or page.count(end) != 1:
             raise ValueError(f"{PAGE.name}: expected {begin.strip()} and {end} once each")

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 
 @pytest.fixture
 def benchmarks(root: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(root))
     import benchmarks.files
+    import benchmarks.gating
     import benchmarks.reading
     import benchmarks.speed_page
     import benchmarks.timing  # noqa: F401
@@ -31,6 +33,46 @@ def test_the_last_run_measured_every_case_and_no_reader_gave_other_values(benchm
     assert {row.case for row in rows} == {case.name for case in benchmarks.reading.CASES}
     assert [row for row in rows if not row.equal] == []
     assert "cytoreg" in setting
+
+
+def test_the_last_run_of_gating_gave_flowkits_membership_and_measured_every_case(benchmarks: Any) -> None:
+    page = benchmarks.gating_page
+    rows, setting = benchmarks.speed_page.read_rows(page.GATING, page.GatingRow)
+    aims, _ = benchmarks.speed_page.read_rows(page.AIMS, page.AimRow)
+    assert len({row.case for row in rows}) == 5
+    assert "flowkit" in setting
+    same = [aim for aim in aims if "membership" in aim.what]
+    assert len(same) == 2
+    assert all(aim.met and aim.found == "0 and 0 differ" for aim in same)
+
+
+def test_flowkit_gets_the_gates_that_the_template_says(benchmarks: Any, tmp_path: Path) -> None:
+    """The chain asks for more than three decisions an event; one vertex that moves is seen by the comparison."""
+    import cytoreg
+
+    gating, files = benchmarks.gating, benchmarks.gating_files
+    events = tmp_path / "events.fcs"
+    files.write_events(events, 5000)
+    for write in (files.write_chain, files.write_forest):
+        template = write(tmp_path / "template.yaml")
+        result = cytoreg.gate(events, template)
+        assert sum(result.count(result.bound.parents[name]) for name in result.names) > 3 * 5000
+        assert gating._differing(result, gating._flowkit(events, template)) == 0
+    chain = files.write_chain(tmp_path / "chain.yaml")
+    result = cytoreg.gate(events, chain)
+    said = yaml.safe_load(chain.read_text(encoding="utf-8"))
+    said["populations"]["g11"]["gate"]["polygon"]["vertices"][0] = [0.0, 0.0]
+    chain.write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
+    assert gating._differing(result, gating._flowkit(events, chain)) > 0
+
+
+def test_the_distance_to_an_edge(benchmarks: Any) -> None:
+    """A square of side 2 about the origin: by hand."""
+    from cytoreg.gating.gates import Polygon
+
+    square = Polygon(("x", "y"), ((-1, -1), (1, -1), (1, 1), (-1, 1)))
+    assert benchmarks.gating._distance([0.5, 0.0], square) == pytest.approx(0.5)
+    assert benchmarks.gating._distance([4.0, 5.0], square) == pytest.approx(5.0)
 
 
 def test_a_ratio_is_formed_within_rounds(benchmarks: Any) -> None:

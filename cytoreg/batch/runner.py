@@ -46,11 +46,13 @@ def gate_tubes(
     *,
     jobs: int | None = None,
     progress: Progress | None = None,
+    against_flowkit: bool = False,
 ) -> Gated:
     """Gate tubes, each with its panel's template. choices: by sample id.
 
     jobs: processes, as many as there are processors where it is not given. The result does not depend on
-    their number, nor on the order of the tubes.
+    their number, nor on the order of the tubes. against_flowkit: a full tube's tables also hold `flowkit`, a sentence
+    for each event that FlowKit decides otherwise.
     """
     workers = min(jobs or usable_cores(), len(tubes)) or 1
     by_id = {tube.sample_id: tube for tube in tubes}
@@ -59,7 +61,13 @@ def gate_tubes(
         if tube.tube == "full":
             siblings[tube.panel] = (*siblings.get(tube.panel, ()), tube.path)[:MOST_SIBLINGS]
     pending = {
-        tube.sample_id: Job(tube, templates[tube.panel], choices[tube.sample_id], siblings.get(tube.panel, ()))
+        tube.sample_id: Job(
+            tube,
+            templates[tube.panel],
+            choices[tube.sample_id],
+            siblings.get(tube.panel, ()),
+            against_flowkit=against_flowkit,
+        )
         for tube in tubes
     }
     tables: dict[str, Mapping[str, Any]] = {}

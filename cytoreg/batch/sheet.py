@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cytoreg.errors import StudyError, suggest
+from cytoreg.gating.binding import RULES
 from cytoreg.tables.sheets import Sheet, as_text, read_sheet
 
 __all__ = ["Tube", "read_samples"]
@@ -15,7 +16,7 @@ __all__ = ["Tube", "read_samples"]
 KNOWN_TUBES = re.compile(r"^(full|isotype|unstained|beads|fmo:.+|single:.+)$", re.IGNORECASE)
 COLUMNS = (
     *("file", "sample_id", "subject_id", "visit", "panel", "tube", "batch", "drawn_at", "control_set"),
-    *("start", "compensation"),
+    *("start", "compensation", "rule"),
 )
 
 
@@ -24,7 +25,8 @@ class Tube:
     """One row of the sheet.
 
     tube: `full`, or the control it is (`fmo:MARKER`, `isotype`, `unstained`, `single:MARKER`, `beads`).
-    row: its number in the sheet, for messages. start, compensation: in place of the study's, for this tube.
+    row: its number in the sheet, for messages. start, compensation, rule: in place of the study's, for
+    this tube.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class Tube:
     control_set: str = ""
     start: str | None = None
     compensation: str | None = None
+    rule: str | None = None
     row: int = 0
     extra: Mapping[str, str] = field(default_factory=dict)
 
@@ -85,6 +88,9 @@ def _tube(sheet: Sheet, line: int, fcs: Path) -> Tube:
             f"{sheet.place(line, 'tube')}: found {tube!r}, expected full, fmo:MARKER, isotype, unstained, "
             "single:MARKER or beads"
         )
+    rule = cells.get("rule") or None
+    if rule is not None and rule not in RULES:
+        raise StudyError(f"{sheet.place(line, 'rule')}: found {rule!r}, expected {' or '.join(RULES)}")
     kind, colon, marker = tube.partition(":")
     return Tube(
         path=fcs / file,
@@ -99,6 +105,7 @@ def _tube(sheet: Sheet, line: int, fcs: Path) -> Tube:
         control_set=cells.get("control_set", ""),
         start=cells.get("start") or None,
         compensation=cells.get("compensation") or None,
+        rule=rule,
         row=sheet.rows[line],
         extra={column: value for column, value in cells.items() if column not in COLUMNS},
     )

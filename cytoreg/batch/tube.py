@@ -32,6 +32,7 @@ class Job:
     """What a worker needs to know: never who was given what, nor how they fared.
 
     siblings: full tubes of the same panel, which say on which channel an FMO control lacks its marker.
+    against_flowkit: a full tube's concrete gates also go through FlowKit.
     """
 
     tube: Tube
@@ -39,6 +40,7 @@ class Job:
     choices: Choices
     siblings: tuple[Path, ...] = ()
     settled: Mapping[str, Placed] = field(default_factory=dict)
+    against_flowkit: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,13 @@ def do_tube(job: Job) -> Outcome:
         found = one_pass(bound, events, tube=job.tube.tube, settled=job.settled, alone=False)
         if found.proposals:
             return Outcome(job.tube.sample_id, placed=found.placed, proposals=found.proposals)
-        return Outcome(job.tube.sample_id, tables=rows_of(Result(bound, events, found), job.tube))
+        result = Result(bound, events, found)
+        rows = rows_of(result, job.tube)
+        if job.against_flowkit and job.tube.tube == "full":
+            from cytoreg.interop.flowkit import compare
+
+            rows["flowkit"] = [str(difference) for difference in compare(result)]
+        return Outcome(job.tube.sample_id, tables=rows)
     except CytoregError as problem:
         return Outcome(job.tube.sample_id, error=str(problem), stage=stage)
     except MemoryError:

@@ -50,7 +50,11 @@ def command(
         list[str] | None, typer.Option("--fmo", metavar="MARKER=FILE", help="The FMO control that lacks a marker.")
     ] = None,
     rule: Annotated[
-        str | None, typer.Option("--rule", help="How events are counted; the template's rule without it.")
+        str | None,
+        typer.Option(
+            "--rule",
+            help="How events are counted: events (true shapes) or flowjo (bins); else the template's rule.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="For methods that draw random numbers.")] = 0,
     export: Annotated[

@@ -21,6 +21,7 @@ COMMANDS = {  # name -> what `--help` says of it; cytoreg/cli/NAME.py holds it
     "gate": "gate one file and print its populations",
     "run": "gate what has changed in a study, link, analyse, report",
     "analyse": "link and test again from tables already made",
+    "verify": "repeat a finished run and say whether every number is the same",
     "convert": "event data between FCS, CSV, Parquet and AnnData; de-identify them",
     "report": "draw the report again from tables already made",
     "simulate": "make a study with known truth",

@@ -27,12 +27,13 @@ class Choices:
     """What a user may say about one file beside the template.
 
     channels: marker -> channel. start: the population whose events the file holds. compensation: in place
-    of the template's.
+    of the template's. rule: how events are counted, in place of the template's rule.
     """
 
     channels: Mapping[str, str] | None = None
     start: str | None = None
     compensation: str | Path | Spillover | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ class Bound:
 def bind(sample: Sample, template: Template, choices: Choices, rule: str | None = None) -> Bound:
     """Find each axis in the panel and decide which steps are done; of a workspace, those of this sample.
 
-    rule: how events are counted; as the template says where it is not given.
+    rule: how events are counted; as the choices or else the template say where it is not given.
     Raises TemplateError where a step needs a marker that the panel does not have and may not be skipped.
     """
-    rule = template.rule if rule is None else rule
+    rule = rule or choices.rule or template.rule
     if rule not in RULES:
         raise TemplateError(f"unknown counting rule {rule!r}; there are: {', '.join(RULES)}")
     template = template.for_sample(sample)

@@ -29,14 +29,14 @@ def gate(
     """Place every gate of a template on a sample and apply it.
 
     choices: what is said of this file beside the template. controls: marker -> the FMO tube that lacks it.
-    rule: how events are counted; `events` decides each against the gate's true shape; the template's where it is
-    not given. A template read from a workspace gives the gates of this sample.
+    rule: how events are counted; `events` decides each against the gate's true shape; that of the choices
+    or the template where it is not given. A template read from a workspace gives the gates of this sample.
     Raises TemplateError where the template does not fit the file.
     """
-    rule = template.rule if rule is None else rule
+    choices = choices or Choices()
+    rule = rule or choices.rule or template.rule
     template = template.for_sample(sample)
     _known_controls(template, controls or {})
-    choices = choices or Choices()
     tubes = {"full": sample, **{f"fmo:{marker}": control for marker, control in (controls or {}).items()}}
     bound = {
         tube: bind(opened, template, lacking(tube, opened, sample, template, choices), rule)

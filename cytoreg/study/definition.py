@@ -80,7 +80,7 @@ class _Study(StrictModel):
     compensation: str | None = None
     channels: dict[str, str] = Field(default_factory=dict)
     start: str | None = None
-    rule: Literal["events"] = "events"
+    rule: Literal["events", "flowjo"] | None = None
     seed: int = 0
     clinical: dict[str, str] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
@@ -159,7 +159,7 @@ def _load(name: str, folder: Path) -> Template:
 def _choices(schema: _Study, tube: Tube, folder: Path) -> Choices:
     said = tube.compensation or schema.compensation
     compensation = said if said in (None, "none", "from_file") else folder / str(said)
-    return Choices(schema.channels or None, tube.start or schema.start, compensation)
+    return Choices(schema.channels or None, tube.start or schema.start, compensation, tube.rule or schema.rule)
 
 
 def _existing(document: YamlDocument, path: Path, key: list[str]) -> Path:

@@ -26,7 +26,17 @@ if TYPE_CHECKING:
     from cytoreg.stats.analysis import Analysis
     from cytoreg.stats.plan import ReadPlan
 
-__all__ = ["Run", "analyse", "results_folder", "run"]
+__all__ = [
+    "SAMPLE_TABLES",
+    "Run",
+    "analyse",
+    "clinical_of",
+    "link_and_analyse",
+    "results_folder",
+    "run",
+    "tables_of",
+    "unit_of",
+]
 
 SAMPLE_TABLES = ("populations", "percentages", "intensities", "quality")
 
@@ -68,13 +78,13 @@ def run(
     """
     study = study if isinstance(study, Study) else load_study(study)
     folder = prepare_folder(results_folder(study, out))
-    clinical = _clinical(study)  # before any gating, so that a wrong table is known at once
-    plan = _plan(study)
+    clinical = clinical_of(study)  # before any gating, so that a wrong table is known at once
+    plan = plan_of(study)
     if study.clinical:
         rehearse(study, clinical, plan)
-    hashes = _hashes(study)
+    hashes = hashes_of(study)
     gated, n_gated = _gate(study, folder, hashes, jobs=jobs, fresh=fresh, progress=progress)
-    tables = _tables(gated)
+    tables = tables_of(gated)
     store_tables(folder, {**tables, "failures": _frame(gated.failures)})
     write_json(folder / "gates.json", [rows["gates"] for rows in gated.tables.values() if "gates" in rows])
     _pictures(folder, gated)
@@ -83,8 +93,8 @@ def run(
         raise StudyError(
             f"none of {len(study.tubes)} tubes could be gated (see {folder / 'failures.csv'}); first: {first}"
         )
-    analysis, unmatched, notes = _link_and_analyse(study, folder, tables, clinical, plan)
-    write_json(folder / "provenance.json", _provenance(study, hashes, plan, analysis, notes, command))
+    analysis, unmatched, notes = link_and_analyse(study, folder, tables, clinical, plan)
+    write_json(folder / "provenance.json", _provenance(study, folder, hashes, plan, analysis, notes, command))
     from cytoreg import reports
 
     report = reports.build(folder)
@@ -121,12 +131,13 @@ def analyse(tables: Any, plan: Any = None, *, out: str | os.PathLike[str] | None
     found = {name: table for name in SAMPLE_TABLES if (table := read_table(folder, name)) is not None}
     if study.tubes and "percentages" not in found:
         raise StudyError(f"{folder}: holds no tables yet; `cytoreg run {study.folder}` makes them")
-    chosen = read_plan(plan) if plan is not None else _plan(study)
+    chosen = read_plan(plan) if plan is not None else plan_of(study)
     if chosen is None:
         raise StudyError(f"{study.folder / 'study.yaml'}: there is no plan to answer (key `plan`)")
-    analysis, _, notes = _link_and_analyse(study, folder, found, _clinical(study), chosen)
+    analysis, _, notes = link_and_analyse(study, folder, found, clinical_of(study), chosen)
     write_json(
-        folder / "provenance.json", _provenance(study, _hashes(study), chosen, analysis, notes, "cytoreg analyse")
+        folder / "provenance.json",
+        _provenance(study, folder, hashes_of(study), chosen, analysis, notes, "cytoreg analyse"),
     )
     from cytoreg import reports
 
@@ -136,7 +147,8 @@ def analyse(tables: Any, plan: Any = None, *, out: str | os.PathLike[str] | None
     return analysis
 
 
-def _clinical(study: Study) -> Any:
+def clinical_of(study: Study) -> Any:
+    """The clinical tables of a study, read and checked."""
     from cytoreg.clinical import read_clinical
     from cytoreg.clinical.tables import Clinical
 
@@ -145,7 +157,7 @@ def _clinical(study: Study) -> Any:
     return read_clinical(study.clinical, columns=study.columns or None, windows=study.windows or None)
 
 
-def _plan(study: Study) -> ReadPlan | None:
+def plan_of(study: Study) -> ReadPlan | None:
     if study.plan is None:
         return None
     from cytoreg.stats.plan import read_plan
@@ -153,7 +165,7 @@ def _plan(study: Study) -> ReadPlan | None:
     return read_plan(study.plan)
 
 
-def _hashes(study: Study) -> dict[str, str]:
+def hashes_of(study: Study) -> dict[str, str]:
     """SHA-256 of each input that is there; a tube that is not will be a failure of its own."""
     return {name: file_hash(path) for name, path in study.inputs().items() if path.is_file()}
 
@@ -173,7 +185,7 @@ def _gate(
         shutil.rmtree(cache, ignore_errors=True)
     units: dict[str, list[Tube]] = defaultdict(list)
     for tube in study.tubes:
-        units[_unit(study, tube)].append(tube)
+        units[unit_of(study, tube)].append(tube)
     digests = {unit: _digest(study, tubes, hashes) for unit, tubes in units.items()}
     kept: dict[str, Mapping[str, Any]] = {}
     changed: list[Tube] = []
@@ -198,7 +210,7 @@ def _gate(
     return Gated(ordered, gated.failures), len(changed)
 
 
-def _unit(study: Study, tube: Tube) -> str:
+def unit_of(study: Study, tube: Tube) -> str:
     """The tubes that can move each other's gates: those of a batch where cuts are shared by batch only."""
     template = study.templates[tube.panel]
     scopes = {spec.by for step in template.populations.values() for spec in step.gate.walk()} - {"sample"}
@@ -212,12 +224,13 @@ def _digest(study: Study, tubes: Sequence[Tube], hashes: Mapping[str, str]) -> s
         matrix = choice.compensation or study.matrix_of(study.templates[tube.panel])
         shown = hashes.get(os.path.relpath(matrix, study.folder)) if isinstance(matrix, Path) else matrix
         row = {**asdict(tube), "path": hashes.get(os.path.relpath(tube.path, study.folder)), "row": 0}
-        parts.append([row, choice.channels, choice.start, shown])
+        parts.append([row, choice.channels, choice.start, choice.rule, shown])
     digests = sorted({study.templates[tube.panel].digest for tube in tubes})
     return digest_of(ENGINE_VERSION, SCHEMA_VERSION, digests, parts)
 
 
-def _tables(gated: Gated) -> dict[str, pd.DataFrame]:
+def tables_of(gated: Gated) -> dict[str, pd.DataFrame]:
+    """The tables that have a sample in each row."""
     return {
         name: _frame([row for rows in gated.tables.values() for row in rows.get(name, ())])
         for name in SAMPLE_TABLES
@@ -242,7 +255,7 @@ def _pictures(folder: Path, gated: Gated) -> None:
             old.unlink()
 
 
-def _link_and_analyse(
+def link_and_analyse(
     study: Study, folder: Path, tables: Mapping[str, pd.DataFrame], clinical: Any, plan: Any
 ) -> tuple[Analysis | None, int, tuple[str, ...]]:
     """Write `linked`, `unmatched`, `infusions` and `associations`; what they need may be missing."""
@@ -283,6 +296,7 @@ def _forget(folder: Path, names: Sequence[str]) -> None:
 
 def _provenance(
     study: Study,
+    folder: Path,
     hashes: Mapping[str, str],
     plan: ReadPlan | None,
     analysis: Analysis | None,
@@ -292,6 +306,7 @@ def _provenance(
     return {
         "schema_version": SCHEMA_VERSION,
         "study": study.name,
+        "study_file": os.path.relpath(study.file, folder),
         "cytoreg": versions()["cytoreg"],
         "engine_version": ENGINE_VERSION,
         "command": command,

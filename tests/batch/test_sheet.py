@@ -52,6 +52,7 @@ def test_without_sample_ids_the_file_names_them(tmp_path: Path) -> None:
         ("file,sample_id\na.fcs,A\nb.fcs,A\n", "row 3, column sample_id: 'A' stands in row 2 already"),
         ("file\na.fcs\na.fcs\n", "row 3, column (sample_id|file)"),
         ("file,tube\na.fcs,fulll\n", "row 2, column tube: found 'fulll', expected full"),
+        ("file,rule\na.fcs,flowjoe\n", "row 2, column rule: found 'flowjoe', expected events or flowjo"),
         ("file,tube\n,full\n", "row 2, column file: expected the name of an FCS file"),
         ("file\n", "no rows"),
     ],
