@@ -23,6 +23,7 @@ __all__ = ["ArraySource", "FileSource", "Source"]
 
 BLOCK_BYTES, IN_PLACE_BYTES = 1 << 21, 1 << 22  # to decode from; to read to where the values stay
 BITS_BLOCK_BYTES = 1 << 17  # each bit becomes a byte while it is taken apart
+RUN = 256  # events that a block holds any number of times, so that it ends where a byte does
 WORTH_THREADS = 1 << 23  # more threads than two only wait for memory; below 8 MB one is as quick
 Array = npt.NDArray[Any]
 
@@ -36,6 +37,10 @@ class Source(Protocol):
 
     def matrix(self, *, raw: bool) -> Array:
         """All channels, shape (n_events, n_channels)."""
+        ...
+
+    def sweep(self, indices: Sequence[int], take: Callable[[int, list[Array]], None]) -> None:
+        """Give `take` the first event of each block and a column of linear values for each channel asked for."""
         ...
 
 
@@ -52,6 +57,10 @@ class ArraySource:
     def matrix(self, *, raw: bool) -> Array:
         """A copy of the events."""
         return np.array(self.events)
+
+    def sweep(self, indices: Sequence[int], take: Callable[[int, list[Array]], None]) -> None:
+        """One block: the events are there."""
+        take(0, [self.events[:, index] for index in indices])
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,15 @@ class FileSource:
 
         self._each_block(take)
         return events
+
+    def sweep(self, indices: Sequence[int], take: Callable[[int, list[Array]], None]) -> None:
+        """As Source says, on two threads where that is worth it; columns are good until `take` returns."""
+
+        def part(start: int, block: Array) -> None:
+            values = [(self.decoder.values(block, index), self.channels[index]) for index in indices]
+            take(start, [to_linear(stored, channel) for stored, channel in values])
+
+        self._each_block(part)
 
     def some_rows(self, reader: Reader, first: int, n: int) -> Array:
         """n rows, as Decoder.rows gives them; the first must begin with a byte."""
@@ -176,10 +194,9 @@ class FileSource:
             _on_two(lambda: read(reader))
 
     def _rows_per_block(self) -> int:
-        """As many as fill a block; of rows that do not fill bytes, eight at a time do."""
-        if self.layout.whole_bytes:
-            return max(1, 8 * BLOCK_BYTES // self.layout.row_bits)
-        return max(8, 8 * BITS_BLOCK_BYTES // self.layout.row_bits // 8 * 8)
+        """As many whole runs as a block has room for."""
+        n_bytes = BLOCK_BYTES if self.layout.whole_bytes else BITS_BLOCK_BYTES
+        return max(RUN, 8 * n_bytes // self.layout.row_bits // RUN * RUN)
 
     def _fill(self, reader: Reader, begin: int, buffer: memoryview) -> None:
         if reader.fill(begin, buffer) < len(buffer):

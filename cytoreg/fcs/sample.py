@@ -167,6 +167,14 @@ class Sample:
             return None
         return self[clock.index].astype(np.float64) * self.timestep
 
+    def sweep(self, indices: Sequence[int], take: Callable[[int, list[Array]], None]) -> None:
+        """Go through the file without keeping it: `take(first event, columns)` for each block, from several threads.
+
+        columns: linear values, as `sample[...]` gives them, of each channel asked for; good until `take` returns.
+        Blocks begin at multiples of 256 events.
+        """
+        self._source.sweep([self.index(index) for index in indices], take)
+
     def data_blocks(self) -> Iterator[bytes]:
         """The bytes of DATA as the file holds them, in blocks. Raises FCSError where there is no file."""
         if not isinstance(self._source, FileSource):

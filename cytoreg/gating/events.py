@@ -98,12 +98,18 @@ class Events:
         self.sample = sample
         self.axes = axes
         self.compensation = compensation
+        self._wanted: tuple[str, ...] = ()
         self._raw: dict[int, npt.NDArray[Any]] = {}
         self._linear: dict[tuple[str, str], Array] = {}
         self._display: dict[tuple[str, str], Array] = {}
 
+    def want(self, names: Sequence[str]) -> None:
+        """Axes that are decoded together when the first column of any is asked for."""
+        self._wanted = tuple(names)
+
     def load(self, names: Sequence[str]) -> None:
-        """Decode all that some axes need, in one pass through the file."""
+        """Decode all that some axes need, and those that are wanted, in one pass through the file."""
+        names = (*names, *self._wanted)
         needed = [index for name in names for source in self._sources(self.axes[name]) for index, _ in source]
         needed += [self.axes[name].channel.index for name in names]
         missing = [index for index in dict.fromkeys(needed) if index not in self._raw]
@@ -126,11 +132,19 @@ class Events:
     def decide(self, populations: Sequence[kernel.Population]) -> kernel.Decided:
         """Membership of populations with concrete gates, in one pass over all events."""
         names = dict.fromkeys(axis for population in populations for axis in population.gate.on)
-        self.load(tuple(names))
         plan = kernel.Plan(len(self.sample.channels), {name: self._look(name) for name in names}, populations)
         if not names:  # nothing is looked at
             return kernel.decide(plan, np.empty((self.sample.n_events, plan.n_channels), dtype=np.float32))
-        return kernel.decide(plan, [self._raw.get(index) for index in range(plan.n_channels)])
+        if all(index in self._raw for index in plan.channels):
+            return kernel.decide(plan, [self._raw.get(index) for index in range(plan.n_channels)])
+        sweep = kernel.Sweep(plan, self.sample.n_events)
+
+        def take(start: int, columns: list[npt.NDArray[Any]]) -> None:
+            placed = dict(zip(plan.channels, columns, strict=True))
+            sweep.take(start, [placed.get(index) for index in range(plan.n_channels)])
+
+        self.sample.sweep(plan.channels, take)
+        return sweep.finish()
 
     def _look(self, name: str) -> kernel.Axis:
         axis = self.axes[name]

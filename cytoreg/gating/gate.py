@@ -81,10 +81,10 @@ def lacking(tube: str, sample: Sample, full: Sample, template: Template, choices
 
 
 def events_of(bound: Bound) -> Events:
-    """The columns of a bound sample, what the gates need decoded in one pass."""
+    """The columns of a bound sample: what the gates need is decoded in one pass when one must be fitted, or seen."""
     events = Events(bound.sample, bound.axes, bound.compensation)
     used = [axis for step in bound.steps for axis in step.gate.axes() if axis in bound.axes]
-    events.load(tuple(dict.fromkeys(used)))
+    events.want(tuple(dict.fromkeys(used)))
     return events
 
 
