@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-__all__ = ["Channel", "Problem", "carries", "label_pieces", "named", "quoted"]
+__all__ = ["Channel", "Problem", "carries", "is_scatter_or_time", "label_pieces", "named", "quoted"]
 
 _TELLS_NOTHING = re.compile(r"[-+.,*0-9eE ]{0,40}|none|nothing|nan|inf|[A-Za-z]{1,2}", re.IGNORECASE)
 _LIKE_STANDARD = re.compile(r"\$[A-Z0-9_]{1,30}")
@@ -77,13 +77,18 @@ class Channel:
     @property
     def is_scatter_or_time(self) -> bool:
         """Whether the parameter measures no fluorescence: scatter, time, width, event number."""
-        return bool(_NOT_FLUORESCENCE.match(self.name.strip()))
+        return is_scatter_or_time(self.name)
 
 
 _NOT_FLUORESCENCE = re.compile(
     r"^(hdr-)?(fsc|ssc|fs|ss|bsc|time|tm|width|event|original_?id|cell_length|event_length|aux)(?![a-z0-9]*\d{3})",
     re.IGNORECASE,
 )
+
+
+def is_scatter_or_time(name: str) -> bool:
+    """Whether a channel's name says that it measures no fluorescence."""
+    return bool(_NOT_FLUORESCENCE.match(name.strip()))
 
 
 def label_pieces(label: str) -> tuple[str, ...]:

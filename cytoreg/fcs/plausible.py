@@ -19,7 +19,7 @@ from cytoreg.fcs.storage import Reader
 
 __all__ = ["look"]
 
-LOOKED_AT, PLACES = 1 << 12, 8  # bytes at each place
+LOOKED_AT, PLACES = 1 << 12, 4  # bytes at each place
 SMALLEST, LARGEST = 1e-12, 1e12  # of what an instrument measures, with room
 TOO_MANY, FEW = 0.2, 0.05
 ENOUGH = 20  # values to say anything
@@ -33,22 +33,21 @@ def look(source: FileSource, reader: Reader) -> list[Problem]:
     decoder = source.decoder
     stored = decoder.uniform
     if stored is not None and stored.kind == "f":
-        return _doubt([_unlikely(rows.view(stored)) for rows in parts])
-    unlikely: list[list[npt.NDArray[np.bool_]]] = [[] for _ in parts]
+        return _doubt(np.stack([rows.view(stored).reshape(-1) for rows in parts]))
+    measured: list[npt.NDArray[Any]] = []
     above: list[str] = []
     vary = floats = 0
     for channel in source.channels:
         found = [decoder.values(rows, channel.index, masked=False) for rows in parts]
         if found[0].dtype.kind == "f":
-            for part, values in zip(unlikely, found, strict=True):
-                part.append(_unlikely(values))
+            measured.append(np.stack(found))
         elif mask := source.layout.masks[channel.index]:
             values = np.concatenate(found)
             if np.any(values > mask):
                 above.append(f"$P{channel.index + 1}R of {channel.name!r}")
                 vary += _bits_vary(values, mask)
                 floats += _like_floats(values)
-    problems = _doubt([np.concatenate(part) for part in unlikely if part])
+    problems = _doubt(np.concatenate(measured, axis=1)) if measured else []
     if above:
         some = ", ".join(above[:5]) + (f" and {len(above) - 5} more" if len(above) > 5 else "")
         assumed = "they were masked off, as the standard says"
@@ -70,13 +69,15 @@ def _parts(source: FileSource, reader: Reader) -> Iterator[npt.NDArray[np.uint8]
         return
     for place in range(PLACES - 1):
         yield source.some_rows(reader, n_events * place // PLACES // 8 * 8, n)
-    last = (n_events - n) // 8 * 8
-    yield source.some_rows(reader, last, n_events - last)
+    yield source.some_rows(reader, (n_events - n) // 8 * 8, n)
 
 
-def _doubt(unlikely: list[npt.NDArray[np.bool_]]) -> list[Problem]:
-    """unlikely: of each place that was looked at, its values that are not 0, and whether they cannot be."""
-    share = max((float(np.mean(found)) for found in unlikely if found.size >= ENOUGH), default=0.0)
+def _doubt(values: npt.NDArray[Any]) -> list[Problem]:
+    """values: (places, n) floats of each place that was looked at."""
+    unlikely, counted = _unlikely(values), values != 0
+    there = np.count_nonzero(counted, axis=1)
+    shares = np.count_nonzero(unlikely & counted, axis=1) / np.maximum(there, 1)
+    share = float(np.max(shares, initial=0.0, where=there >= ENOUGH))
     if share <= TOO_MANY:
         return []
     what = f"{100 * share:.0f} % of the values somewhere in DATA are no likely numbers"
@@ -85,10 +86,10 @@ def _doubt(unlikely: list[npt.NDArray[np.bool_]]) -> list[Problem]:
 
 
 def _unlikely(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Of the values that are not 0, those that no instrument measures."""
+    """The values that no instrument measures; 0 is among them, and to be left out."""
     with np.errstate(invalid="ignore"):  # a signalling NaN
-        size = np.abs(values[values != 0].astype(np.float64))
-    return ~((size > SMALLEST) & (size < LARGEST))
+        size = np.abs(values)
+        return ~((size > SMALLEST) & (size < LARGEST))
 
 
 def _bits_vary(values: npt.NDArray[Any], mask: int) -> bool:
