@@ -210,6 +210,18 @@ def test_arcsinh_by_top_and_decades_is_gatingml_s() -> None:
     np.testing.assert_allclose(ours, theirs.apply(SPREAD.copy()), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [Logicle, Hyperlog])
+def test_more_decades_than_float64_can_hold_are_refused(scale: type[Logicle] | type[Hyperlog]) -> None:
+    with pytest.raises(ValueError, match="expected a scale that float64 can hold, found T 1024, W 1, M 400"):
+        scale(1024.0, 1.0, 400.0, 0.0)
+
+
+@pytest.mark.parametrize("negative", [1e5, 1e300])
+def test_a_biexponential_beyond_float64_is_refused(negative: float) -> None:
+    with pytest.raises(ValueError, match="biexponential: expected a scale that float64 can hold"):
+        Biexponential(negative=negative)
+
+
 EACH: list[Transform] = [
     *(Linear(), Log(1e5, 4.0), Log(1e5, 4.0, clip=True), Arcsinh(7.0), Logicle(1e5, 0.7, 4.2, 0.3)),
     *(Hyperlog(1e5, 0.7, 4.2, 0.3), Biexponential(1e5, 4.1, 0.2, -33.0, 1024)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from enum import StrEnum
@@ -15,6 +16,9 @@ from cytoreg.cli._options import pairs_of
 
 if TYPE_CHECKING:
     from cytoreg.gating import Result
+
+
+LISTED = 100  # of the events that FlowKit decides otherwise
 
 
 class Format(StrEnum):
@@ -64,6 +68,7 @@ def command(
         Path | None,
         typer.Option("--out", "-o", help="File for --export (.fcs, .csv, .parquet, .h5ad) or --format."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let --export replace a file that is there.")] = False,
     against: Annotated[
         Against | None, typer.Option("--against", help="Also run the gates through FlowKit.")
     ] = None,
@@ -74,62 +79,104 @@ def command(
     """
     from cytoreg.interop import gate
 
+    controls = pairs_of(fmo, "--fmo", "MARKER=FILE CD25=fmo_cd25.fcs")
+    target = out
+    if export and out is None:
+        target = file.with_name(f"{file.stem}_{export.replace('/', '_')}.fcs")
+    if target is not None:
+        inputs = [str(path) for path in (file, template, compensation, *(controls or {}).values()) if path]
+        _check_target(target, inputs, replaces=force or not export)
     result = gate(
         file,
         template,
         channels=pairs_of(channel, "--channel", "MARKER=CHANNEL CD25=VL1-H"),
         start=start,
         compensation=compensation,
-        controls=pairs_of(fmo, "--fmo", "MARKER=FILE CD25=fmo_cd25.fcs"),
+        controls=controls,
         rule=rule,
         seed=seed,
     )
-    if export:
+    if export and target is not None:
         from cytoreg.interop.export import export_population
 
-        path = out or file.with_name(f"{file.stem}_{export.replace('/', '_')}.fcs")
-        count = export_population(result, export, path)
-        typer.echo(f"wrote {count} events to {path}", err=True)
-        out = None
-    _print(result, format_, out)
+        count = export_population(result, export, target)
+        typer.echo(f"wrote {count} events to {target}", err=True)
+        target = None
+    _print(result, format_, target)
     if against is Against.flowkit:
         from cytoreg.interop.flowkit import compare
 
         differences = compare(result)
         typer.echo(f"FlowKit: {len(result.gates)} gates, {len(differences)} events decided otherwise", err=True)
-        for difference in differences[:100]:
+        if result.bound.rule == "flowjo":
+            typer.echo(
+                "FlowKit counts true shapes, this run FlowJo's bins; --rule events compares shapes with shapes",
+                err=True,
+            )
+        for difference in differences[:LISTED]:
             typer.echo(f"- {difference}", err=True)
+        if len(differences) > LISTED:
+            typer.echo(f"and {len(differences) - LISTED} more", err=True)
+
+
+def _check_target(target: Path, inputs: list[str], *, replaces: bool) -> None:
+    """Raises StoreError where a file that is read, or one that is not to be replaced, stands in the target's place."""
+    from cytoreg.errors import StoreError
+
+    if not target.exists():
+        return
+    if any(Path(name).exists() and target.samefile(name) for name in inputs):
+        raise StoreError(f"{target}: is a file that is read; give the new one another name")
+    if not replaces:
+        raise StoreError(f"{target}: is there already; give another name, or --force to replace it")
 
 
 def _print(result: Result, format_: Format, out: Path | None) -> None:
-    rows = result.rows()
-    if format_ is Format.parquet:
-        if out is None:
-            from cytoreg.errors import StoreError
+    from cytoreg.errors import StoreError
 
-            raise StoreError("--format parquet needs --out FILE: it cannot be printed")
-        result.populations.to_parquet(out, index=False)
+    if not result.names:
+        bound = result.bound
+        typer.echo(f"{bound.template.name} holds no gates for {bound.sample.name}: the table is empty", err=True)
+    if format_ is Format.parquet and out is None:
+        raise StoreError("--format parquet needs --out FILE: it cannot be printed")
+    if out is None:
+        sys.stdout.write(_text(result, format_))
         return
-    stream = out.open("w", encoding="utf-8", newline="") if out else sys.stdout
     try:
-        if format_ is Format.csv:
-            writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(
-                [{key: "" if value != value else value for key, value in row.items()} for row in rows]
-            )
-        elif format_ is Format.json:
-            clean = [{key: None if value != value else value for key, value in row.items()} for row in rows]
-            stream.write(json.dumps(clean, indent=1, ensure_ascii=False) + "\n")
+        if format_ is Format.parquet:
+            result.populations.reindex(columns=_columns()).to_parquet(out, index=False)
         else:
-            _table(result, rows, stream)
-    finally:
-        if out:
-            stream.close()
+            out.write_text(_text(result, format_), encoding="utf-8", newline="")
+    except OSError as problem:
+        raise StoreError(f"{out}: cannot be written: {problem.strerror or problem}") from None
+
+
+def _columns() -> list[str]:
+    """The columns of the populations table of a run, without those that say which sample it is."""
+    from cytoreg.tables.schema import TABLES
+
+    columns = TABLES["populations"]
+    return list(columns[columns.index("population") :])
+
+
+def _text(result: Result, format_: Format) -> str:
+    rows = result.rows()
+    stream = io.StringIO(newline="")
+    if format_ is Format.csv:
+        writer = csv.DictWriter(stream, _columns(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([{key: "" if value != value else value for key, value in row.items()} for row in rows])
+    elif format_ is Format.json:
+        clean = [{key: None if value != value else value for key, value in row.items()} for row in rows]
+        stream.write(json.dumps(clean, indent=1, ensure_ascii=False) + "\n")
+    else:
+        _table(result, rows, stream)
+    return stream.getvalue()
 
 
 def _table(result: Result, rows: list[dict[str, Any]], stream: Any) -> None:
-    width = max(len(row["name"]) + 2 * row["population"].count("/") for row in rows)
+    widths = [len(row["name"]) + 2 * row["population"].count("/") for row in rows]
+    width = max(widths, default=len("population"))
     stream.write(f"{'population':<{width}}  {'count':>9}  {'% of parent':>11}  {'95 % interval':>17}  flags\n")
     for row in rows:
         name = "  " * row["population"].count("/") + row["name"]

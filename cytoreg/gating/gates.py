@@ -116,7 +116,7 @@ class Ellipse:
             for i, first in enumerate(offsets):
                 for j, second in enumerate(offsets):
                     squared += precision[i, j] * (first * second)
-        inside: Mask = squared <= self.distance**2
+        inside: Mask = squared <= self.distance * self.distance
         return inside
 
     def describe(self) -> dict[str, Any]:

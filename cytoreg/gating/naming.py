@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ["PART", "RESERVED", "escape", "ids_of", "path_of", "steps_of"]
+__all__ = ["PART", "RESERVED", "escape", "ids_of", "path_of", "steps_of", "template_name"]
 
 RESERVED = ("root", "total")
 PART = "\x1f"  # parts a population's id from the number of a part of its gate; no id may hold it
@@ -35,6 +35,15 @@ def steps_of(path: str) -> tuple[str, ...]:
     pieces = re.findall(r"((?:\\.|[^\\/]|\\$)*)(/|$)", path)
     steps = [piece for piece, _ in pieces[: 1 + sum(end == "/" for _, end in pieces)]]
     return tuple(re.sub(r"\\(.)", r"\1", step) for step in steps)
+
+
+def template_name(text: str) -> str:
+    """A name that a template may have, as like the text as can be: letters, digits and `_ . + -`.
+
+    >>> template_name("My study (2)")
+    'My_study_2_'
+    """
+    return re.sub(r"[^\w.+-]+", "_", text) or "template"
 
 
 def ids_of(paths: Sequence[Sequence[str]]) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytoreg.gating.events import Axis
-from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Nothing, Polygon, Range, Rectangle
+from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Nothing, Polygon, Range, Rectangle, is_definite
 from cytoreg.gating.result import Result
 from cytoreg.transforms import Linear
 
@@ -74,7 +74,7 @@ def _picture(result: Result, name: str, axes: list[str]) -> dict[str, Any]:
         "ci_high": share.ci_high,
         "method": ", ".join(dict.fromkeys(part.method for part in applied.parts)),
         "flags": list(result.flags_of(name)),
-        "reasons": [reason for part in applied.parts for reason in part.reasons],
+        "reasons": [*(reason for part in applied.parts for reason in part.reasons), *_undrawn(applied.gate)],
     }
 
 
@@ -109,8 +109,13 @@ def ticks(axis: Axis, span: tuple[float, float]) -> list[list[Any]]:
     powers = [10.0**p for p in range(1, 8)]
     values = [*(-p for p in reversed(powers)), 0.0, *powers]
     positions = axis.transform.forward(np.asarray(values))
+    with np.errstate(over="ignore", invalid="ignore"):
+        # a scale that ends shows what lies beyond it at its end, where another value belongs
+        there = np.isclose(axis.transform.inverse(positions), values, rtol=1e-3, atol=1e-2)
     found: list[list[Any]] = [
-        [float(p), _short(v)] for p, v in zip(positions, values, strict=True) if span[0] <= p <= span[1]
+        [float(p), _short(v)]
+        for p, v, true in zip(positions, values, there, strict=True)
+        if true and span[0] <= p <= span[1]
     ]
     least = 0.06 * (span[1] - span[0])
     kept: list[list[Any]] = []
@@ -144,9 +149,23 @@ def outline(gate: Gate, axes: list[str]) -> list[dict[str, Any]]:
             return [_polygon([vertex if list(on) == axes else vertex[::-1] for vertex in vertices])]
         case Ellipse(on=on) if len(on) == 2 and set(on) == set(axes):
             points = _ellipse_points(gate)
-            return [_polygon([point if list(on) == axes else point[::-1] for point in points])]
+            return [_polygon([point if list(on) == axes else point[::-1] for point in points])] if points else []
         case Nothing() | _:
             return []
+
+
+def _undrawn(gate: Gate) -> list[str]:
+    """Why an ellipse has no outline in the picture, in words."""
+    match gate:
+        case All(parts=parts) | Any_(parts=parts):
+            return list(dict.fromkeys(word for part in parts for word in _undrawn(part)))
+        case Not(part=part):
+            return _undrawn(part)
+        case Ellipse(on=on) if len(on) > 2:
+            return [f"the gate is an ellipsoid on {len(on)} axes ({', '.join(on)}); its outline is not drawn"]
+        case Ellipse(on=on) if not is_definite(gate.covariance):
+            return ["the covariance is not that of an ellipse; the gate has no outline"]
+    return []
 
 
 def _lines(axis: str, limits: tuple[float, float], axes: list[str]) -> list[dict[str, Any]]:
@@ -161,6 +180,8 @@ def _polygon(points: list[tuple[float, float]]) -> dict[str, Any]:
 
 
 def _ellipse_points(gate: Ellipse, n: int = 72) -> list[tuple[float, float]]:
+    if not is_definite(gate.covariance):
+        return []  # what lies inside is no ellipse and has no closed outline
     lower = np.linalg.cholesky(np.asarray(gate.covariance))
     angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
     points = gate.distance * (lower @ np.stack([np.cos(angle), np.sin(angle)])) + np.asarray(gate.center)[:, None]

@@ -217,7 +217,7 @@ class _Ellipse(StrictModel):
     on: list[str] = Field(min_length=1)
     center: list[FiniteFloat]
     covariance: list[list[FiniteFloat]]
-    distance: FiniteFloat = Field(default=1.0, gt=0)
+    distance: FiniteFloat = Field(default=1.0, gt=0, le=1e154)  # its square is compared with
 
     definite: bool = True
 

@@ -19,10 +19,17 @@ KEPT = ("$CYT", "$TIMESTEP")  # of the keywords; others may say whose blood it i
 def export_population(result: Result, population: str, path: Path) -> int:
     """Write the events of a population, uncompensated linear values with all channels; the number written.
 
-    FCS, Parquet and AnnData hold markers and spillover too, CSV has neither. Raises StoreError for an
+    FCS, Parquet and AnnData hold markers and spillover too, CSV has neither. AnnData also says in `obs` which
+    populations each event belongs to. Raises StoreError for an
     extension that is not known, TemplateError for an unknown population.
     """
-    form = FORMATS[format_of(path, to_write=True)]
+    kind = format_of(path, to_write=True)
+    if kind == "h5ad":
+        from cytoreg.interop.membership import write_gated_h5ad  # which takes KEPT from here
+
+        write_gated_h5ad(result, path, population)
+        return int(result.mask(population).sum())
+    form = FORMATS[kind]
     sample = result.bound.sample
     index = np.flatnonzero(result.mask(population))
     events = events_of(sample)

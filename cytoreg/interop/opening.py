@@ -37,8 +37,8 @@ def gate(
     marker -> channel, in place of what the file says. start: the population whose events the file holds,
     for a file exported from it. compensation: `from_file`, `none`, a matrix file or a Spillover, in place of
     the template's. controls: marker -> the FMO tube that lacks it. rule: how events are counted; `events`
-    decides each against the gate's true shape; the template's where it is not given. seed: no method of this version draws random numbers; it is
-    taken so that a call stays the same when one does.
+    decides each against the gate's true shape; the template's where it is not given. seed: no method of this
+    version draws random numbers; it is taken so that a call stays the same when one does.
 
     Raises FCSError or TemplateError with one clear line.
     """

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cytoreg.errors import StoreError, TemplateError, suggest
-from cytoreg.fcs.atomic import replace_whole
+from cytoreg.fcs.atomic import write_whole
 from cytoreg.gating.concrete import concrete_template
+from cytoreg.gating.result import Result
 from cytoreg.gating.template import Template
 from cytoreg.gating.write_template import template_to_yaml
 from cytoreg.interop import flowjo, gatingml, opencyto
+from cytoreg.interop.left_behind import not_placed
 from cytoreg.interop.load import read_template
 from cytoreg.interop.opening import gate
 from cytoreg.resources import template_paths
@@ -73,10 +75,12 @@ def convert_template(
                 f"{source}: holds the gates of several samples; say --sample NAME, one of: {names}"
             )
         template = template.for_sample(next(iter(template.samples)))
-    if fcs is not None:
-        template = concrete_template(gate(fcs, template))
-    found: list[str] = []
-    replace_whole(path, lambda temporary: found.extend(write(template, temporary)))
+    if fcs is None:
+        found = write(template, path)
+    else:
+        result = gate(fcs, template)
+        template = concrete_template(result)
+        found = [*not_placed(result, template), *write(result, path)]
     trees = [item.template for item in template.samples.values()] or [template]
     return TemplateConversion(
         source=os.fspath(source),
@@ -87,13 +91,22 @@ def convert_template(
     )
 
 
-def _write_yaml(template: Template, path: Path) -> list[str]:
-    path.write_text(template_to_yaml(template), encoding="utf-8")
+def _drawn(source: Template | Result) -> Template:
+    return concrete_template(source) if isinstance(source, Result) else source
+
+
+def _write_yaml(source: Template | Result, path: Path) -> list[str]:
+    write_whole(path, [template_to_yaml(_drawn(source)).encode("utf-8")])
     return []
 
 
-WRITERS: dict[str, Callable[[Template, Path], list[str]]] = {
-    ".xml": gatingml.write,
+def _write_gatingml(source: Template | Result, path: Path) -> list[str]:
+    return gatingml.write(_drawn(source), path)
+
+
+# Each writes the gates of a template, or those that were placed on a sample, and says what it could not.
+WRITERS: dict[str, Callable[[Template | Result, Path], list[str]]] = {
+    ".xml": _write_gatingml,
     ".wsp": flowjo.write,
     ".yaml": _write_yaml,
     ".yml": _write_yaml,

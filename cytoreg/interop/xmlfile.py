@@ -16,6 +16,7 @@ __all__ = ["XmlFile", "local_name", "root_of"]
 
 MAX_DEPTH = 600
 _CHUNK = 1 << 16
+_NAME = re.compile(r"[A-Za-z_][\w.:-]*")
 
 
 def root_of(head: bytes) -> str:
@@ -28,10 +29,30 @@ def root_of(head: bytes) -> str:
     text = head.decode(encoding, errors="ignore").lstrip()
     if not text.startswith("<"):
         return ""
-    text = re.sub(r"<!--.*?(-->|$)", "", text, flags=re.DOTALL)
-    text = re.sub(r"<!DOCTYPE[^\[>]*(\[.*?\])?\s*>", "", text, flags=re.DOTALL)
-    found = re.search(r"<([A-Za-z_][\w.:-]*)", text)
-    return found.group(1) if found else ""
+    at = 0
+    while (at := text.find("<", at)) >= 0:
+        if found := _NAME.match(text, at + 1):
+            return found.group()
+        at = _end_of(text, at)
+    return ""
+
+
+def _end_of(text: str, at: int) -> int:
+    """Where a comment, a declaration or an instruction that begins at `at` ends; each sign is looked at once."""
+    if text.startswith("<!--", at):
+        return _after(text, "-->", at + 4)
+    if text.startswith("<?", at):
+        return _after(text, "?>", at + 2)
+    end = _after(text, ">", at)
+    inner = text.find("[", at, end)
+    if inner < 0 or not text.startswith("<!DOCTYPE", at):
+        return end
+    return _after(text, ">", _after(text, "]", inner))  # what stands in brackets holds `>` of its own
+
+
+def _after(text: str, sign: str, at: int) -> int:
+    found = text.find(sign, at)
+    return len(text) if found < 0 else found + len(sign)
 
 
 def local_name(element: Any) -> str:

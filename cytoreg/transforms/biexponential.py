@@ -49,6 +49,16 @@ class Biexponential:
                 f"16 to 1000000, found T {self.T:g}, positive {self.positive:g}, negative {self.negative:g}, "
                 f"width {self.width:g}, length {self.length}"
             )
+        try:
+            with np.errstate(all="ignore"):
+                finite = bool(np.isfinite(self._table[0]).all())
+        except (OverflowError, ValueError):
+            finite = False
+        if not finite:
+            raise ValueError(
+                f"biexponential: expected a scale that float64 can hold, found T {self.T:g}, positive "
+                f"{self.positive:g}, negative {self.negative:g}, width {self.width:g}, length {self.length}"
+            )
 
     @cached_property
     def _table(self) -> tuple[Array, Array]:

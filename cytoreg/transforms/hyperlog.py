@@ -47,6 +47,15 @@ class Hyperlog:
                 f"hyperlog needs T > 0, 0 < 2W <= M and -W <= A <= M - 2W, found "
                 f"T {self.T:g}, W {self.W:g}, M {self.M:g}, A {self.A:g}"
             )
+        try:
+            finite = all(map(math.isfinite, self._coefficients)) and self._coefficients[0] > 0
+        except (OverflowError, ZeroDivisionError):
+            finite = False
+        if not finite:
+            raise ValueError(
+                f"hyperlog: expected a scale that float64 can hold, found T {self.T:g}, W {self.W:g}, "
+                f"M {self.M:g}, A {self.A:g}"
+            )
 
     @cached_property
     def _coefficients(self) -> tuple[float, float, float, float, float]:

@@ -24,7 +24,7 @@ from cytoreg.gating.gates import (
     contains,
 )
 from cytoreg.gating.spec import parse_gate
-from cytoreg.yamlfile import load_yaml
+from cytoreg.yamlfile import YamlDocument, load_yaml
 
 NAN, INF = np.nan, np.inf
 
@@ -240,6 +240,14 @@ def test_mistakes_in_dividers_are_named(written: str, what: str) -> None:
     with pytest.raises(TemplateError) as caught:
         parse_gate(load_yaml(f"quadrant: {written}", TemplateError))
     assert what in str(caught.value)
+
+
+def test_a_distance_whose_square_is_beyond_float64() -> None:
+    far = Ellipse(("x", "y"), (0.0, 0.0), ((1.0, 0.0), (0.0, 1.0)), 1e300)
+    assert far.contains([np.array([0.0, 1e6]), np.array([0.0, 1e6])]).all()
+    said = {"ellipse": {"on": ["a", "b"], "center": [0, 0], "covariance": [[1, 0], [0, 1]], "distance": 1e300}}
+    with pytest.raises(TemplateError, match="distance"):
+        parse_gate(YamlDocument("t.yaml", said))
 
 
 def test_infinities_lie_in_open_intervals_and_in_no_polygon_or_ellipse() -> None:

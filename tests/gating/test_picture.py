@@ -13,9 +13,10 @@ from cytoreg import TemplateError
 from cytoreg.fcs import Channel, sample_from_array
 from cytoreg.gating import parse_template
 from cytoreg.gating.events import Axis
-from cytoreg.gating.picture import pictures_of, ticks
+from cytoreg.gating.gates import Ellipse
+from cytoreg.gating.picture import outline, pictures_of, ticks
 from cytoreg.simulation import Composition, simulate_tube
-from cytoreg.transforms import Linear, Logicle
+from cytoreg.transforms import Biexponential, Linear, Log, Logicle
 from cytoreg.yamlfile import load_yaml
 
 CHANNEL = Channel(0, "X", None, 32, 262144.0)
@@ -38,6 +39,33 @@ def test_a_logicle_axis_has_ticks_at_powers_of_ten_and_zero() -> None:
     values = scale.inverse(np.array([position for position, _ in found]))
     powers = np.log10(np.abs(values[np.abs(values) > 1]))
     np.testing.assert_allclose(powers, np.round(powers), atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [Biexponential(), Log(T=1e5, M=4, clip=True)])
+def test_what_lies_beyond_a_scale_that_ends_has_no_tick_at_its_end(scale: Biexponential | Log) -> None:
+    end = scale.length if isinstance(scale, Biexponential) else scale.M
+    found = ticks(Axis("X", CHANNEL, scale), (0.0, float(end)))
+    words = [label for _, label in found]
+    assert "10K" in words and "−10M" not in words and "10M" not in words
+    assert ("0" in words) == isinstance(scale, Biexponential)  # a logarithm has no zero
+
+
+def test_an_ellipse_that_is_none_has_a_picture_without_an_outline() -> None:
+    assert outline(Ellipse(("X", "Y"), (1.0, 1.0), ((1.0, 2.0), (2.0, 1.0))), ["X", "Y"]) == []
+    events = np.random.default_rng(1).normal(2, 1, (50, 3))
+    text = """
+cytoreg: 1
+name: t
+transforms: {default: linear}
+populations:
+  none: {gate: {ellipse: {on: [X, Y], center: [1, 1], covariance: [[1, 2], [2, 1]], definite: false}}}
+  solid: {gate: {ellipse: {on: [X, Y, Z], center: [2, 2, 2], covariance: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}}}
+"""
+    template = parse_template(load_yaml(text, TemplateError, name="t.yaml"))
+    sample = sample_from_array(events.astype(np.float32), ["X", "Y", "Z"], name="a.fcs")
+    none, solid = pictures_of(cytoreg.gate(sample, template))
+    assert none["shapes"] == solid["shapes"] == []
+    assert "no outline" in none["reasons"][-1] and "ellipsoid on 3 axes" in solid["reasons"][-1]
 
 
 def counts(picture: dict) -> np.ndarray:

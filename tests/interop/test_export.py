@@ -109,3 +109,14 @@ def test_what_cannot_be_written_is_one_line(result: Result, tmp_path: Path) -> N
             export_population(result, "CD4+", tmp_path / "absent" / name)
     with pytest.raises(TemplateError, match="no population 'CD5"):
         export_population(result, "CD5+", tmp_path / "a.fcs")
+
+
+def test_h5ad_says_which_populations_each_event_belongs_to(result: Result, tmp_path: Path) -> None:
+    anndata = pytest.importorskip("anndata")
+    path = tmp_path / "cd4.h5ad"
+    assert export_population(result, "CD4+", path) == result.count("CD4+")
+    data = anndata.read_h5ad(path)
+    inside = result.mask("CD4+")
+    np.testing.assert_array_equal(data.X, result.bound.sample.to_numpy()[inside].astype(np.float32))
+    (column,) = [name for name in data.obs if name.endswith("> Tregs")]
+    np.testing.assert_array_equal(data.obs[column].to_numpy(), result.mask("Tregs")[inside])

@@ -11,7 +11,9 @@ import pytest
 import cytoreg
 from cytoreg import TemplateError
 from cytoreg.fcs import Sample, Spillover, sample_from_array
+from cytoreg.gating.write_template import template_to_yaml
 from cytoreg.interop.flowjo import groups_of, read, recognises
+from cytoreg.interop.flowjo.workspace import ratio_of
 from cytoreg.interop.load import load_template, read_template
 
 NAMES = """xmlns:gating="http://www.isac-net.org/std/Gating-ML/v2.0/gating"
@@ -291,6 +293,105 @@ def test_values_that_png_divides_are_brought_back_to_flowjos(tmp_path: Path) -> 
         text = population("p", "RectangleGate", dimension("X", 100))
         path = save(tmp_path / "w.wsp", sample_xml(text, scale("X", what), words=words))
         assert mask(path, sample([[26, 0], [24, 0]]), "p") == [True, False]  # 104 and 96 as stored
+
+
+GAIN_4 = '<Keyword name="$P1N" value="X"/><Keyword name="$P1G" value="4"/><Keyword name="$P2N" value="Y"/>'
+LOG = 'log transforms:offset="1" transforms:decades="5"'
+
+
+@pytest.mark.parametrize("what", [LINEAR, LOG, BIEX])
+@pytest.mark.parametrize("choice", [None, "none", "from_file"])
+def test_png_counts_whatever_compensation_is_chosen(tmp_path: Path, what: str, choice: str | None) -> None:
+    text = population("raw", "RectangleGate", dimension("X", 100))
+    path = save(tmp_path / "w.wsp", sample_xml(text, scale("X", what), words=GAIN_4))
+    events = sample([[26, 0], [24, 0]])  # 104 and 96 as stored; no matrix is involved
+    again = tmp_path / "again.yaml"
+    again.write_text(template_to_yaml(load_template(path)), encoding="utf-8")
+    for template in (path, again):
+        result = cytoreg.gate(events, load_template(template), compensation=choice)
+        assert result.mask("raw").tolist() == [True, False]
+
+
+@pytest.mark.parametrize("what", [LINEAR, LOG, BIEX])
+def test_a_users_matrix_is_of_stored_values_that_png_has_not_divided(tmp_path: Path, what: str) -> None:
+    text = population("x", "RectangleGate", dimension("Comp-X", 100)) + population(
+        "y", "RectangleGate", dimension("Comp-Y", 40)
+    )
+    scales = "".join(scale(name, what) for name in ("X", "Y", "Comp-X", "Comp-Y"))
+    path = save(tmp_path / "w.wsp", sample_xml(text, scales, matrix=MATRIX, words=GAIN_4))
+    events = sample([[26, 60], [24, 60], [5, 45], [1, 45]])  # X as stored 104, 96, 20, 4; Y - X / 2: 8, 12, 35, 43
+    result = cytoreg.gate(events, load_template(path))
+    assert result.mask("x").tolist() == [True, False, False, False]
+    assert result.mask("y").tolist() == [False, False, False, True]
+    bare = cytoreg.gate(events, load_template(path), compensation="none")
+    assert bare.mask("x").tolist() == [True, False, False, False]
+    assert bare.mask("y").tolist() == [True, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("more", "scales", "reason"),
+    [
+        (population("odd", "StarGate", dimension("X", 2)), XY, "unknown gate 'StarGate'"),
+        (
+            population("odd", "RectangleGate", dimension("Z", 2)),
+            XY + scale("Z", LINEAR.replace("linear", "miltenyi")),
+            "unknown scale 'miltenyi'",
+        ),
+        (
+            population("v", "RectangleGate", dimension("Y", 2))
+            + '<NotNode name="odd"><Dependents><Dependent name="v"/></Dependents></NotNode>',
+            XY,
+            "fits 2 populations",
+        ),
+    ],
+)
+def test_what_is_not_known_is_left_out_and_the_rest_is_read(
+    tmp_path: Path, more: str, scales: str, reason: str
+) -> None:
+    rest = population("v", "RectangleGate", dimension("X", 2))
+    path = save(tmp_path / "w.wsp", sample_xml(rest + more, scales), sample_xml(rest, XY, "b.fcs", 2))
+    template, lost = read_template(path)
+    assert len(lost) == 1 and lost[0].startswith("a.fcs: population 'odd'") and reason in lost[0]
+    assert "odd" not in template.for_sample("a.fcs").populations
+    assert mask(path, sample([[3, 0], [1, 0]]), "v") == [True, False]
+    assert mask(path, sample([[3, 0], [1, 0]], name="b.fcs"), "v") == [True, False]
+
+
+def test_two_populations_of_one_name_keep_their_own_counts(tmp_path: Path) -> None:
+    two = "".join(population("p", "RectangleGate", dimension("X", low), count=low) for low in (10, 20))
+    template = load_template(save(tmp_path / "w.wsp", sample_xml(two, XY)))
+    assert template.reference_counts("a.fcs") == {"p": 10, "p (2)": 20}
+    assert list(template.for_sample("a.fcs").populations) == ["p", "p (2)"]
+
+
+def test_empty_names_and_strokes_as_names(tmp_path: Path) -> None:
+    inner = population("", "RectangleGate", dimension("X", 2))
+    node = '<NotNode name="n" count="-1"><Dependents><Dependent name="/"/></Dependents></NotNode>'
+    whole = population("a", "RectangleGate", dimension("X", 1), inner) + population(
+        "/", "RectangleGate", dimension("X", 5)
+    )
+    path = save(tmp_path / "w.wsp", sample_xml(whole + node, XY))
+    gates = load_template(path).for_sample("a.fcs")
+    assert [item.name for item in gates.populations.values()] == ["a", "population", "/", "n"]
+    assert mask(path, sample([[6, 0], [3, 0]]), "n") == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ('"A/B" / "C"', (("A/B", "C"), 1.0)),
+        ("2e3 * A / B", (("A", "B"), 2000.0)),
+        ("<A>/<B>", (("A", "B"), 1.0)),
+        ("A / 7", None),
+        ("A / B / C", None),
+        ("(A) / B", None),
+        ("1e999 * A / B", None),
+        ("a" + " " * 300_000 + "b", None),
+        ('"' + "/" * 300_000, None),
+    ],
+)
+def test_ratios_are_told_from_other_formulas(formula: str, expected: object) -> None:
+    assert ratio_of(formula) == expected
 
 
 def test_a_workspace_is_recognised_by_its_content() -> None:

@@ -83,6 +83,7 @@ def test_ranges_matrices_time_and_booleans(tmp_path: Path) -> None:
 <GatePaths><StringArray>{paths}</StringArray></GatePaths></BooleanGate></Population>"""
     inner = ranged("bright", "&lt;Y>", 40, 1e7) + ranged("early", "Time", 0, 5) + boolean
     cells = ranged("cells", "FSC-A", 500, 2e5, inner) + ranged("others", "FSC-A", 5e4, 3e5, said='negated="1"')
+    cells += ranged("not negated", "FSC-A", 5e4, 3e5, said='negated="0"')
     template, lost = read(workspace(tmp_path / "w.xml", cells))
     events = sample_from_array(EVENTS, ["FSC-A", "Time", "X", "Y"], name="a.fcs")
     result = cytoreg.gate(events, template)
@@ -92,6 +93,14 @@ def test_ranges_matrices_time_and_booleans(tmp_path: Path) -> None:
     assert result.mask("early").tolist() == [True, False, False]  # 1, 6 and 6 seconds
     assert result.mask("bright late").tolist() == [False, True, True]
     assert result.mask("others").tolist() == [False, True, False]
+    assert result.mask("not negated").tolist() == [True, False, True]
+
+
+def test_a_gate_of_an_unknown_kind_is_left_out_and_the_rest_is_read(tmp_path: Path) -> None:
+    odd = '<Population name="odd"><PolygonGate><Star xAxisName="X"/></PolygonGate></Population>'
+    template, lost = read(workspace(tmp_path / "w.xml", odd + ranged("p", "FSC-A", 500, 2e5)))
+    assert len(lost) == 1 and "population 'odd': unknown gate 'Star'" in lost[0]
+    assert list(template.for_sample("a.fcs").populations) == ["p"]
 
 
 @pytest.mark.parametrize(

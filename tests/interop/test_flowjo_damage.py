@@ -47,10 +47,6 @@ CORNER = '<gating:vertex><gating:coordinate data-type:value="{}"/><gating:coordi
 CORNERS = BARE_X + BARE_X.replace("X", "Y") + CORNER.format(1) * 2
 
 CASES = [
-    (
-        {"scale": SCALE.replace("transforms:linear", "transforms:miltenyi")},
-        "unknown scale 'miltenyi'; known are linear",
-    ),
     ({"scale": SCALE.replace("linear", "log").replace("minRange", "offset")}, "X: decades is required"),
     (
         {"scale": SCALE.replace("linear", "log").replace('minRange="0"', 'offset="-1" transforms:decades="4"')},
@@ -63,7 +59,27 @@ CASES = [
         {"populations": POPULATION.replace('min="1"', 'min="9" gating:max="3"')},
         "X: expected min below max, found 9 and 3",
     ),
-    ({"populations": POPULATION.replace("RectangleGate", "StarGate")}, "'p': unknown gate"),
+    (
+        {
+            "populations": gated(
+                BARE_X
+                + BARE_X.replace("X", "Y")
+                + f"<gating:foci>{CORNER.format(1) * 2}</gating:foci>"
+                + f"<gating:edge>{CORNER.format(1) * 3}{CORNER.format(1e200)}</gating:edge>",
+                "EllipsoidGate",
+            )
+        },
+        "expected edge points of an ellipse less than 1e+100 bins apart",
+    ),
+    (
+        {
+            "scale": SCALE.replace("linear", "logicle").replace(
+                'minRange="0" transforms:maxRange="1024"',
+                'T="1024" transforms:W="1" transforms:M="400" transforms:A="0"',
+            )
+        },
+        "X: logicle: expected a scale that float64 can hold",
+    ),
     ({"populations": '<Population name="p"/>'}, "'p': expected one gate, found 0"),
     ({"populations": gated(CORNERS)}, "'p': a polygon has at least 3 vertices, found 2"),
     ({"populations": gated(CORNERS + CORNER.format("nan"))}, "value: expected a number, found 'nan'"),

@@ -212,3 +212,80 @@ def test_nothing_of_the_patient_is_written(fcs: Path, tmp_path: Path) -> None:
 def test_a_template_without_a_drawn_gate_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="there is no gate that a FlowJo workspace can say"):
         write(Template("t", {}), tmp_path / "out.wsp")
+
+
+@pytest.fixture
+def dense(tmp_path: Path) -> Path:
+    """Twenty thousand events within ten of FlowJo's 256 bins of a linear axis, each bin 1024 wide."""
+    events = np.random.default_rng(5).uniform(85_000, 95_000, size=(20_000, 2)).astype(np.float32)
+    write_fcs(tmp_path / "dense.fcs", events, CHANNELS[:2])
+    return tmp_path / "dense.fcs"
+
+
+PLAIN = {name: AxisSpec(name, transform=Linear(), compensation="none") for name in CHANNELS[:2]}
+
+
+def test_a_small_polygon_is_counted_as_drawn_by_flowjos_rule(dense: Path, tmp_path: Path) -> None:
+    corners = ((88_000.0, 88_100.0), (91_300.0, 88_900.0), (93_000.0, 92_700.0), (88_700.0, 91_200.0))
+    made = template({"tiny": ("root", Polygon(("FSC-A", "SSC-A"), corners))}, **PLAIN)
+    sample = cytoreg.read_fcs(dense)
+    result = cytoreg.gate(sample, made)
+    drawn_count = result.count("tiny")
+    coarse = cytoreg.gate(sample, made, rule="flowjo").count("tiny")
+    out = tmp_path / "out.wsp"
+    lost = write(result, out)
+    fine = cytoreg.gate(sample, read(out)[0])
+    assert fine.bound.rule == "flowjo"
+    assert abs(fine.count("tiny") - drawn_count) <= 5
+    assert abs(coarse - drawn_count) > 25
+    differs = fine.count("tiny") != drawn_count
+    assert [f"{fine.count('tiny')} events on FlowJo's grid, {drawn_count} here" in line for line in lost] == (
+        [True] if differs else []
+    )
+
+
+def test_a_polygon_below_the_axis_is_counted_as_drawn_by_flowjos_rule(tmp_path: Path) -> None:
+    events = np.random.default_rng(3).normal(0, 100, size=(3000, 2)).astype(np.float32)
+    write_fcs(tmp_path / "x.fcs", events, ["A", "B"])
+    corners = ((-150.0, -100.0), (-20.0, -120.0), (10.0, 60.0), (-90.0, 90.0))
+    axes = {name: AxisSpec(name, transform=Arcsinh(150.0), compensation="none") for name in "AB"}
+    display = tuple((math.asinh(x / 150), math.asinh(y / 150)) for x, y in corners)
+    result = cytoreg.gate(
+        cytoreg.read_fcs(tmp_path / "x.fcs"), template({"p": ("root", Polygon(("A", "B"), display))}, **axes)
+    )
+    write(result, tmp_path / "out.wsp")
+    again = cytoreg.gate(cytoreg.read_fcs(tmp_path / "x.fcs"), read(tmp_path / "out.wsp")[0])
+    assert abs(again.count("p") - result.count("p")) <= 1 < result.count("p")
+
+
+def test_an_ellipse_that_flowjo_counts_otherwise_is_said_with_both_numbers(dense: Path, tmp_path: Path) -> None:
+    shape = Ellipse(("FSC-A", "SSC-A"), (90_100.0, 90_200.0), ((1.6e6, 0.0), (0.0, 1.6e6)), 2.0)
+    made = template({"e": ("root", shape)}, **PLAIN)
+    result = cytoreg.gate(cytoreg.read_fcs(dense), made)
+    (sentence,) = write(result, tmp_path / "out.wsp")
+    by_flowjo = cytoreg.gate(cytoreg.read_fcs(dense), read(tmp_path / "out.wsp")[0]).count("e")
+    assert by_flowjo != result.count("e")
+    assert sentence == f"population 'e': {by_flowjo} events on FlowJo's grid, {result.count('e')} here"
+    said = "\n".join(write(made, tmp_path / "plain.wsp"))
+    assert "bins of FlowJo's grid across" in said and "at the edges" in said
+
+
+def test_rectangles_alone_say_nothing_of_a_grid(tmp_path: Path) -> None:
+    made = template({"r": ("root", Range(("FSC-A",), 1.0))}, **{"FSC-A": AxisSpec("FSC-A")})
+    assert not [sentence for sentence in write(made, tmp_path / "out.wsp") if "grid" in sentence]
+
+
+def test_the_matrix_of_the_file_and_one_of_the_template_do_not_merge(tmp_path: Path) -> None:
+    axes = {
+        "a": AxisSpec("a", "FL1-A", transform=Logicle(), compensation="from_file"),
+        "b": AxisSpec("b", "FL1-A", transform=Logicle(), compensation="one"),
+    }
+    gates: dict[str, tuple[str, Gate]] = {key: ("root", Range((key,), 1.0)) for key in axes}
+    for order in (("a", "b"), ("b", "a")):
+        made = template({key: gates[key] for key in order}, **axes)
+        made = Template("t", made.populations, axes=made.axes, matrices={"one": stray_of()})
+        lost = write(made, tmp_path / "out.wsp")
+        assert any(
+            sentence.startswith(f"t.fcs: population {order[1]!r}: it needs the matrix") for sentence in lost
+        )
+        assert list(read(tmp_path / "out.wsp")[0].for_sample("t.fcs").populations) == [order[0]]

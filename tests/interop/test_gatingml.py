@@ -358,11 +358,9 @@ def test_methods_are_exported_as_what_they_placed(tmp_path: Path, root: Path) ->
         for spec in p.gate.walk()
     )
     lost = gatingml.write(placed, tmp_path / "yes.xml")
-    assert [line.partition(":")[0] for line in lost] == [
-        "report",
-        "intensities",
-        "meaning and plot of populations",
-    ]
+    (sentence,) = lost
+    assert sentence.startswith("GatingML has no place for description, reference, ")
+    assert sentence.endswith("report, intensities, meaning, plot of the template")
     theirs = cytoreg.gate(sample, tmp_path / "yes.xml")
     for name in result.names:
         np.testing.assert_array_equal(result.mask(name), theirs.mask(name), err_msg=name)
@@ -396,3 +394,14 @@ def test_xml_of_another_kind_is_one_line_and_a_long_comment_hides_no_root(tmp_pa
     head, _, rest = HEAD.partition("?>")
     path.write_text(f"{head}?><!-- {'licence <a> ' * 2000} -->{rest}{RANGE}{TAIL}", encoding="utf-8")
     assert list(cytoreg.load_template(path).populations) == ["A"]
+
+
+def test_scatter_and_time_are_linear_unless_the_template_says_otherwise(tmp_path: Path) -> None:
+    template = Template("t", {}, transforms={"default": {"arcsinh": {"cofactor": 5.0}}}).with_populations(
+        [Population("p", "root", drawn(Rectangle(("FSC-A", "Time", "CD4"), (1.0, 2.0, 3.0), (4.0, 5.0, 6.0))))]
+    )
+    gatingml.write(template, tmp_path / "o.xml")
+    scales = gatingml.read(tmp_path / "o.xml")[0].axes.values()
+    by_channel = {axis.channels[0]: axis.transform for axis in scales}
+    assert by_channel["FSC-A"] == by_channel["Time"] == Linear()
+    assert by_channel["CD4"] != Linear()

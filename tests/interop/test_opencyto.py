@@ -291,6 +291,8 @@ def test_a_row_with_several_parents_is_one_population_below_each(tmp_path: Path)
         (('T,+,root,"a,b,c",flowClust,',), "row 2, dims: expected one axis or two, found 3"),
         (("T,+++,root,CD3,mindensity,",), "row 2, pop: '+++' does not fit 1 axes"),
         ((",+,root,CD3,mindensity,",), "row 2, alias is required and is not there"),
+        (('T,+,root,"a,b",flowClust,K = 1e400',), "K: expected a finite number, found inf"),
+        (("T,+,root,CD3,mindensity,adjust = 1e999",), "adjust: expected a finite number, found inf"),
         (("T,+,root,CD3,mindensity,",) * 2, "row 3, alias: there is a population 'T' below root already"),
         (
             ('T,+,root,CD3,mindensity,"adjust = c(1, 2)"',),

@@ -111,6 +111,9 @@ def test_what_is_not_data_is_said(text: str, expected: str) -> None:
         ("x", "expected numbers, found x"),
         ("1:99999999", "too long"),
         ("NULL", "expected numbers, found nothing"),
+        ("a:b", "expected a whole number, found a"),
+        ("1:Inf", "expected a whole number, found inf"),
+        ("1:NA", "expected a whole number, found nothing"),
     ],
 )
 def test_what_is_no_vector_is_said(text: str, expected: str) -> None:
@@ -121,6 +124,13 @@ def test_what_is_no_vector_is_said(text: str, expected: str) -> None:
 def test_what_is_no_matrix_is_said() -> None:
     with pytest.raises(RSyntaxError, match="3 numbers do not make a matrix of 2 x 2"):
         array_of(parse_r("structure(c(1, 2, 3), .Dim = c(2L, 2L))"))
+    for rows in ("x", "'a'", "1e400", "NaN"):
+        with pytest.raises(RSyntaxError, match="nrow or ncol: expected a whole number"):
+            array_of(parse_r(f"matrix(c(1, 2), nrow = {rows})"))
+    with pytest.raises(RSyntaxError, match="2 numbers do not make a matrix of -2 x -1"):
+        array_of(parse_r("structure(c(1, 2), .Dim = c(-2, -1))"))
+    with pytest.raises(RSyntaxError, match=r"\.Dim: expected a whole number, found nan"):
+        array_of(parse_r("structure(c(1, 2), .Dim = c(NaN, 2))"))
     with pytest.raises(RSyntaxError, match="expected a matrix, found c"):
         array_of(parse_r("c(1, 2)"))
 

@@ -101,3 +101,51 @@ def test_a_table_of_events_is_no_template(tmp_path: Path) -> None:
         True,
         False,
     ]
+
+
+def test_a_workspace_of_a_placed_template_names_the_file_and_its_channels(tmp_path: Path, tube: Path) -> None:
+    target = tmp_path / "placed.wsp"
+    done = convert_template("treg_foxp3", target, fcs=tube)
+    text = target.read_text(encoding="utf-8")
+    sample = cytoreg.read_fcs(tube)
+    assert 'uri="file:t.fcs"' in text
+    for channel in sample.channels:
+        assert f'name="$P{channel.index + 1}N" value="{channel.name}"' in text
+    assert sample.spillover is not None
+    assert text.count("<transforms:spillover ") == len(sample.spillover.channels)
+    before, after = cytoreg.gate(tube, "treg_foxp3"), cytoreg.gate(tube, target, rule="events")
+    assert after.count("Tregs") == before.count("Tregs") > 0
+    assert any(s.startswith("a FlowJo workspace has no place for description, ") for s in done.lost)
+
+
+def test_a_name_that_a_template_cannot_have_is_changed_so_that_the_yaml_can_be_read(
+    tmp_path: Path, drawn: Path
+) -> None:
+    workspace = tmp_path / "My gates (2).wsp"
+    convert_template(drawn, workspace)
+    convert_template(workspace, tmp_path / "new.yaml")
+    assert cytoreg.load_template(tmp_path / "new.yaml").name == "My_gates_2_"
+
+
+def test_populations_that_could_not_be_placed_are_named(tmp_path: Path, tube: Path) -> None:
+    source = tmp_path / "t.yaml"
+    source.write_text(
+        "cytoreg: 1\nname: t\ntransforms: {default: linear}\npopulations:\n"
+        "  cells: {gate: {range: {on: FSC-A, min: 0}}}\n"
+        "  none: {parent: cells, gate: {range: {on: FSC-A, min: 1.0e+9}}}\n"
+        "  lost: {parent: none, gate: {valley: {on: CD25, keep: above}}}\n"
+        "  lower: {parent: lost, gate: {range: {on: CD25, min: 2}}}\n"
+        "  other: {requires: [CD999], if_missing: skip, gate: {range: {on: CD999, min: 2}}}\n",
+        encoding="utf-8",
+    )
+    said = "\n".join(convert_template(source, tmp_path / "t.xml", fcs=tube).lost)
+    assert "population 'cells/none/lost': its gate could not be placed on t.fcs" in said
+    assert "population 'cells/none/lost/lower': its gate stands below" in said
+    assert "population 'other': skipped on t.fcs: it " in said
+
+
+def test_a_message_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(TemplateError) as caught:
+        convert_template("tbnk", tmp_path / "x.wsp")
+    assert str(caught.value).startswith(f"{tmp_path / 'x.wsp'}: there is no gate")
+    assert ".part" not in str(caught.value)

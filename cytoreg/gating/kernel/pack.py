@@ -273,7 +273,11 @@ class _Packing:
         precision, _ = _precision(gate)
         self.ellipses.append((len(gate.on), len(self.operands), len(self.numbers)))
         self.operands += [self.slots[name] for name in gate.on]
-        self.numbers += [*map(float, gate.center), *precision.reshape(-1).tolist(), float(gate.distance**2)]
+        self.numbers += [
+            *map(float, gate.center),
+            *precision.reshape(-1).tolist(),
+            float(gate.distance) * float(gate.distance),
+        ]
         return self._op(ELLIPSE_OP, domain, first=len(self.ellipses) - 1)
 
     def _lay_binned(self, gate: Any, domain: int) -> int:

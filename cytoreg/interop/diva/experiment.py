@@ -15,7 +15,7 @@ import numpy as np
 from cytoreg.compensation import Matrix
 from cytoreg.errors import TemplateError
 from cytoreg.gating.gates import Gate
-from cytoreg.gating.naming import ids_of, path_of
+from cytoreg.gating.naming import ids_of, path_of, template_name
 from cytoreg.gating.spec import drawn
 from cytoreg.gating.template import LONGEST_LINE, ROOT, Population, SampleGates, Template
 from cytoreg.interop.diva.gates import Axes, NotCarried, Parameter, gate_of, steps_of
@@ -42,7 +42,7 @@ def read(path: Path, *, bins: bool = True) -> tuple[Template, list[str]]:
     decades = _number(file, experiment, "log_decades", 5.0)
     if not 1 <= decades <= 10:
         file.fail(experiment, f"log_decades: expected 1 to 10, found {decades:g}")
-    name = (experiment.get("name") or Path(path).stem).strip()
+    name = template_name((experiment.get("name") or Path(path).stem).strip())
     lost: list[str] = []
     samples: dict[str, SampleGates] = {}
     worksheets = experiment.findall("acquisition_worksheets/worksheet_template")
@@ -139,7 +139,7 @@ class _Tube:
         matrix = self._matrix(parameters)
         populations = self._complete(found, ids, names)
         template = Template(
-            f"{empty.name}/{self.item.path}",
+            template_name(f"{empty.name}/{self.item.path}"),
             {},
             compensation=matrix if isinstance(matrix, str) else MATRIX,
             matrices={} if isinstance(matrix, str) else {MATRIX: matrix},

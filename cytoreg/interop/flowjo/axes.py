@@ -2,7 +2,8 @@
 
 FlowJo writes gates in linear values of its own: stored values that $PnG does not divide (unless the cytometer's
 settings say so), and Time in seconds by the gain of its axis. Ours are divided by $PnG (FCS 3.1, 3.2.20), and Time
-is as stored; what differs is converted here.
+is as stored; what differs is converted here. A scale is converted with the values, so that it does not matter
+which compensation is taken.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from dataclasses import replace
 import numpy as np
 
 from cytoreg.compensation import Matrix
-from cytoreg.errors import TemplateError
 from cytoreg.gating.axes import AxisSpec, Ratio
 from cytoreg.interop.flowjo.records import SampleRecord, Scale
 from cytoreg.interop.xmlfile import XmlFile
@@ -32,7 +32,7 @@ class NotCarried(Exception):
 def scale_of(file: XmlFile, scale: Scale, parameter: str) -> tuple[Transform, float | None, float | None]:
     """A written scale, and the linear values at the ends of its display where it states them.
 
-    Raises TemplateError for a kind that is not known, or impossible numbers.
+    Raises NotCarried for a kind that is not known, TemplateError for impossible numbers.
     """
 
     def number(key: str) -> float:
@@ -59,8 +59,7 @@ def scale_of(file: XmlFile, scale: Scale, parameter: str) -> tuple[Transform, fl
                 return Hyperlog(number("T"), number("W"), number("M"), number("A")), None, None
     except (ValueError, OverflowError) as problem:
         file.fail(scale.element, f"{parameter}: {problem}")
-    where = file.where(scale.element)
-    raise TemplateError(f"{where}: {parameter}: unknown scale {scale.kind!r}; known are {', '.join(KINDS)}")
+    raise NotCarried(f"{parameter}: unknown scale {scale.kind!r}; known are {', '.join(KINDS)}")
 
 
 class SampleAxes:
@@ -82,7 +81,7 @@ class SampleAxes:
     def name(self, parameter: str, *, bins: int = 256, linear: bool = False) -> str:
         """The axis of a parameter; with other bins, or on a linear scale, it is another axis.
 
-        Raises NotCarried for a derived parameter whose formula is not a ratio.
+        Raises NotCarried for a derived parameter whose formula is not a ratio, and for a scale that is not known.
         """
         key = parameter + (f" ({bins} bins)" if bins != 256 else "") + (" (linear)" if linear else "")
         if key not in self.axes:
@@ -115,16 +114,14 @@ class SampleAxes:
             (above, matrix), (below, other) = (self._channel(part) for part in derived.ratio)
             if matrix != other:
                 raise NotCarried(f"the ratio {parameter!r} divides a compensated parameter by one that is not")
-            gain = self._gains.get(below, 1.0) / self._gains.get(above, 1.0) if matrix == "none" else 1.0
+            gain = 1.0 if self.uses_gain else self._divided(below) / self._divided(above)
             self._units[key] = 1.0
             ratio = Ratio((above, below), A=derived.factor / gain)
             return replace(spec, ratio=ratio, compensation=matrix, low=low, high=high)
         channel, compensation = self._channel(parameter)
         unit = self._unit(parameter, channel)
-        if compensation == "none" and not isinstance(scale, Linear) and unit != 1.0:
-            name = f"{channel} without $PnG"  # a matrix of one channel brings the stored values back
-            self.matrices[name] = Matrix(name, (channel,), (channel,), ((unit,),))
-            compensation, unit = name, 1.0
+        if unit != 1.0 and not linear:
+            spec = replace(spec, transform=_in_unit(scale, unit))
         self._units[key] = unit
         low, high = (None if value is None else value * unit for value in (low, high))
         if low is not None and high is not None and not low < high:
@@ -167,11 +164,24 @@ class SampleAxes:
         return alike[0] if len(alike) == 1 else parameter
 
     def _stored(self, matrix: Matrix) -> Matrix:
-        """A matrix for our values, which $PnG divides, that gives FlowJo's."""
-        gains = [1.0 if self.uses_gain else self._gains.get(name, 1.0) for name in matrix.detectors]
+        """A matrix for our values, which $PnG divides: what comes out of it is FlowJo's value divided as well."""
         names = tuple(self._in_file(name) for name in matrix.detectors)
-        rows = tuple(tuple(v / gain for v, gain in zip(row, gains, strict=True)) for row in matrix.values)
+        if self.uses_gain:
+            return Matrix(matrix.name, names, matrix.fluorochromes, matrix.values)
+        gains = [self._gains.get(name, 1.0) for name in names]
+        rows = tuple(
+            tuple(value * self._divided(dye) / gain for value, gain in zip(row, gains, strict=True))
+            for dye, row in zip(matrix.fluorochromes, matrix.values, strict=True)
+        )
         return Matrix(matrix.name, names, matrix.fluorochromes, rows)
+
+    def _divided(self, channel: str) -> float:
+        """What divides a channel in our values; of a fluorochrome of a square matrix, what divides its place."""
+        matrix = self.sample.matrix
+        if isinstance(matrix, Matrix) and channel in matrix.fluorochromes and channel not in matrix.detectors:
+            square = len(matrix.fluorochromes) == len(matrix.detectors)
+            channel = matrix.detectors[matrix.fluorochromes.index(channel)] if square else channel
+        return self._gains.get(self._in_file(channel), 1.0)
 
     def _unit(self, parameter: str, channel: str) -> float:
         """What FlowJo's linear values are multiplied with to be ours."""
@@ -183,9 +193,19 @@ class SampleAxes:
                 self.file.fail(scale.element, f"{parameter}: gain: expected a number above 0, found {gain:g}")
         if channel.casefold() == "time":
             return 1.0 / gain
-        divided = self._gains.get(channel, 1.0)
+        divided = self._divided(channel)
         by_flowjo = gain if gain != 1.0 else divided if self.uses_gain else 1.0
         return by_flowjo / divided
+
+
+def _in_unit(scale: Transform, unit: float) -> Transform:
+    """A scale of FlowJo's values as one of ours, which are `unit` times those: the display values are the same."""
+    match scale:
+        case Log() | Biexponential() | Logicle() | Hyperlog():
+            return replace(scale, T=scale.T * unit)
+        case Arcsinh():
+            return replace(scale, cofactor=scale.cofactor * unit)
+    return scale
 
 
 def _gains(sample: SampleRecord) -> dict[str, float]:

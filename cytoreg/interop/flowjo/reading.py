@@ -9,12 +9,12 @@ from pathlib import Path
 
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.gates import All, Any_, Gate, Not, Reference
-from cytoreg.gating.naming import ids_of, path_of
+from cytoreg.gating.naming import ids_of, path_of, template_name
 from cytoreg.gating.spec import drawn
 from cytoreg.gating.template import ROOT, Population, SampleGates, Template
 from cytoreg.interop.flowjo.axes import NotCarried, SampleAxes
 from cytoreg.interop.flowjo.expression import parse_expression
-from cytoreg.interop.flowjo.records import Combined, Drawn, PopulationRecord, SampleRecord, Workspace
+from cytoreg.interop.flowjo.records import Combined, Drawn, PopulationRecord, SampleRecord, Unknown, Workspace
 from cytoreg.interop.flowjo.shapes import gate_of
 from cytoreg.interop.flowjo.workspace import child, workspace
 from cytoreg.interop.flowjo.workspace9 import workspace9
@@ -35,7 +35,9 @@ def read(path: Path) -> tuple[Template, list[str]]:
     samples = {}
     for key, sample in zip(_keys(found.samples), found.samples, strict=True):
         samples[key] = _gates(file, key, sample, found, path, lost)
-    return Template(path.stem, {}, rule="flowjo", samples=samples, where=str(path)), list(dict.fromkeys(lost))
+    return Template(template_name(path.stem), {}, rule="flowjo", samples=samples, where=str(path)), list(
+        dict.fromkeys(lost)
+    )
 
 
 def groups_of(path: Path) -> dict[str, tuple[str, ...]]:
@@ -77,7 +79,7 @@ def _gates(
     specs = {name: spec for name, spec in axes.axes.items() if name in used}
     needed = {spec.compensation for spec in specs.values()}
     template = Template(
-        path.stem,
+        template_name(path.stem),
         {},
         compensation="none",
         axes=specs,
@@ -85,7 +87,12 @@ def _gates(
         rule="flowjo",
         where=str(path),
     ).with_populations(populations)
-    counts = {path_of(record.path): record.count for record in sample.populations if record.count is not None}
+    counts: dict[str, int] = {}
+    ids = ids_of([record.path for record in sample.populations])
+    for record, one in zip(sample.populations, ids, strict=True):
+        if record.count is not None:
+            steps = path_of(record.path)
+            counts[one if steps in counts else steps] = record.count  # the second of one path goes by its id
     return SampleGates(template, sample.names, counts)
 
 
@@ -127,6 +134,8 @@ def _populations(
 def _gate(
     file: XmlFile, record: PopulationRecord, named: Mapping[tuple[str, ...], Sequence[str]], axes: SampleAxes
 ) -> Gate:
+    if isinstance(record.gate, Unknown):
+        raise NotCarried(record.gate.reason)
     if isinstance(record.gate, Combined):
         return _combined(file, record, named)
     try:
@@ -153,7 +162,9 @@ def _meant(
     file: XmlFile, record: PopulationRecord, text: str, named: Mapping[tuple[str, ...], Sequence[str]]
 ) -> str:
     """The id of a population that a boolean names: by its whole path, or an end of one, the nearest where several fit."""
-    wanted = text.strip().strip("/")
+    wanted = text.strip()
+    if all("/".join(path) != wanted for path in named):
+        wanted = wanted.strip("/")
     fits = {path: keys for path, keys in named.items() if f"/{'/'.join(path)}".endswith(f"/{wanted}")}
     if not fits or not wanted:
         known = ["/".join(path) for path in named]
@@ -163,8 +174,9 @@ def _meant(
     near = {path: _shared(path, record.path) for path in fits}
     best = whole or [path for path in fits if near[path] == max(near.values())]
     if len(best) > 1:
-        what = f"fits {len(best)} populations"
-        raise TemplateError(f"{file.where(record.element)}: {path_of(record.path)!r}: its part {text!r} {what}")
+        raise NotCarried(f"its part {text!r} fits {len(best)} populations")
+    if len(fits[best[0]]) > 1:
+        raise NotCarried(f"its part {text!r} fits {len(fits[best[0]])} populations of one path")
     return fits[best[0]][0]
 
 

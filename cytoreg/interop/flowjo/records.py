@@ -8,7 +8,17 @@ from typing import Any
 
 from cytoreg.compensation import Matrix
 
-__all__ = ["Combined", "Derived", "Dimension", "Drawn", "PopulationRecord", "SampleRecord", "Scale", "Workspace"]
+__all__ = [
+    "Combined",
+    "Derived",
+    "Dimension",
+    "Drawn",
+    "PopulationRecord",
+    "SampleRecord",
+    "Scale",
+    "Unknown",
+    "Workspace",
+]
 
 Point = tuple[float, float]
 
@@ -26,9 +36,9 @@ class Dimension:
 class Drawn:
     """A gate that somebody drew.
 
-    kind: rectangle, rectangle9 (by its corners), range9, polygon, ellipse (foci and edge points in bins of the display), ellipse9 (four ends of its
-    axes in linear values) or curly. points: vertices in linear values, or edge points. inside: False keeps what
-    is outside. magnetic: FlowJo moves it to the cells of each sample.
+    kind: rectangle, rectangle9 (by its corners), range9, polygon, ellipse (foci and edge points in bins of the
+    display), ellipse9 (four ends of its axes in linear values) or curly. points: vertices in linear values, or
+    edge points. inside: False keeps what is outside. magnetic: FlowJo moves it to the cells of each sample.
     """
 
     kind: str
@@ -53,11 +63,18 @@ class Combined:
 
 
 @dataclass(frozen=True)
+class Unknown:
+    """A gate of a kind that is not known. reason: what was found, and what is known."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class PopulationRecord:
     """A population: the names from the first step down to it, its gate, and the count that was saved."""
 
     path: tuple[str, ...]
-    gate: Drawn | Combined
+    gate: Drawn | Combined | Unknown
     count: int | None
     element: Any = field(compare=False, repr=False)
 

@@ -17,6 +17,7 @@ __all__ = ["gate_of"]
 
 Array = npt.NDArray[np.float64]
 _FAR = 1e6  # bins beyond the display, for the open sides of a curly quadrant
+_LONGEST = 1e100  # bins; the square of more is beyond float64
 _BEND = 0.001  # of FlowJo's curly quadrants, bins per bin squared, as cytolib draws them
 
 
@@ -107,11 +108,15 @@ def _ellipse(drawn: Drawn, axes: SampleAxes) -> Gate:
             [axes.display(axis, [point[i] for point in drawn.points]) for i, axis in enumerate(on)]
         )
         first, second = (points[0] - points[1]) / 2, (points[2] - points[3]) / 2
-        return _with_covariance(on, points.mean(axis=0), first[:, None] * first + second[:, None] * second)
+        with np.errstate(over="ignore", invalid="ignore"):
+            covariance = first[:, None] * first + second[:, None] * second
+        return _with_covariance(on, points.mean(axis=0), covariance)
     if len(drawn.foci) != 2:
         raise ValueError(f"an ellipse has 2 foci, found {len(drawn.foci)}")
     ends, foci = np.array(drawn.points), np.array(drawn.foci)
     half = max(math.dist(ends[0], ends[1]), math.dist(ends[2], ends[3])) / 2
+    if not half < _LONGEST:
+        raise ValueError(f"expected edge points of an ellipse less than {_LONGEST:g} bins apart, found {half:g}")
     between = math.dist(foci[0], foci[1]) / 2
     if not half > between:
         raise ValueError("the foci of an ellipse lie within it; these lie beyond its edge points")
@@ -125,6 +130,8 @@ def _ellipse(drawn: Drawn, axes: SampleAxes) -> Gate:
 
 
 def _with_covariance(on: tuple[str, ...], center: Array, covariance: Array) -> Ellipse:
+    if not np.isfinite(covariance).all():
+        raise ValueError("the axes of an ellipse are too long to compute with")
     if np.linalg.eigvalsh(covariance).min() <= 0:
         raise ValueError("an ellipse has two axes longer than 0")
     rows = tuple((float(row[0]), float(row[1])) for row in covariance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,11 +18,13 @@ from cytoreg.interop.flowjo.records import (
     PopulationRecord,
     SampleRecord,
     Scale,
+    Unknown,
     Workspace,
 )
 from cytoreg.interop.xmlfile import XmlFile, local_name
 
 __all__ = [
+    "NAMELESS",
     "attributes",
     "child",
     "children",
@@ -35,6 +38,8 @@ __all__ = [
 
 BOOLEANS = {"AndNode": "all", "OrNode": "any", "NotNode": "not"}
 _KEPT = re.compile(r"\$(P\d+[NG]|TIMESTEP)")
+_STROKES = 20
+NAMELESS = "population"
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
 
 
@@ -110,13 +115,24 @@ def ratio_of(formula: str) -> tuple[tuple[str, str], float] | None:
     factor = 1.0
     if found := re.match(rf"({_NUMBER})\s*\*\s*(?=[^\d\s])", text):
         factor, text = float(found.group(1)), text[found.end() :]
-    quoted = re.fullmatch(r"""(["'\[<{])(.+?)["'\]>}]\s*/\s*["'\[<{](.+?)["'\]>}]""", text)
-    plain = re.fullmatch(r"([^/*()+]+?)\s*/\s*([^/*()+]+)", text)
-    if quoted:
-        return (quoted.group(2).strip(), quoted.group(3).strip()), factor
-    if plain and not re.fullmatch(_NUMBER, plain.group(2).strip()):
-        return (plain.group(1).strip(), plain.group(2).strip()), factor
-    return None
+    strokes = [place for place, sign in enumerate(text) if sign == "/"]
+    if len(strokes) > _STROKES or not math.isfinite(factor):
+        return None
+    for at in strokes:  # a quoted name may hold a stroke
+        quoted = _bare(text[:at].rstrip()), _bare(text[at + 1 :].lstrip())
+        if quoted[0] and quoted[1]:
+            return (quoted[0], quoted[1]), factor
+    above, stroke, below = (part.strip() for part in text.partition("/"))
+    if not (above and stroke and below) or re.search(r"[/*()+]", above + below):
+        return None
+    return None if re.fullmatch(_NUMBER, below) else ((above, below), factor)
+
+
+def _bare(text: str) -> str:
+    """A name without what it is quoted by; empty where it is not quoted."""
+    if len(text) < 3 or text[0] not in "\"'[<{" or text[-1] not in "\"']>}":
+        return ""
+    return text[1:-1].strip()
 
 
 def _sample(file: XmlFile, element: Any) -> SampleRecord:
@@ -197,7 +213,7 @@ def _derived(sample: Any) -> Mapping[str, Derived]:
 
 def _populations(file: XmlFile, element: Any, above: tuple[str, ...]) -> Iterator[PopulationRecord]:
     for node in children(element, "Population", *BOOLEANS):
-        path = (*above, node.get("name", ""))
+        path = (*above, node.get("name") or NAMELESS)
         kind = local_name(node)
         gate = _drawn(file, node) if kind == "Population" else _combined(file, node)
         yield PopulationRecord(path, gate, count_of(file, node), node)
@@ -213,7 +229,7 @@ def _combined(file: XmlFile, node: Any) -> Combined:
     return Combined(kind, of)
 
 
-def _drawn(file: XmlFile, node: Any) -> Drawn:
+def _drawn(file: XmlFile, node: Any) -> Drawn | Unknown:
     shapes = list(child(node, "Gate") if child(node, "Gate") is not None else ())
     if len(shapes) != 1:
         file.fail(node, f"{node.get('name', '')!r}: expected one gate, found {len(shapes)}")
@@ -226,8 +242,8 @@ def _drawn(file: XmlFile, node: Any) -> Drawn:
         "CurlyQuadGate": "curly",
     }.get(local_name(shape))
     if kind is None:
-        file.fail(
-            shape, f"{node.get('name', '')!r}: unknown gate; known are rectangle, polygon, ellipsoid and CurlyQuad"
+        return Unknown(
+            f"unknown gate {local_name(shape)!r}; known are rectangle, polygon, ellipsoid and CurlyQuad"
         )
     said = attributes(shape)
     resolution = file.finite(shape, said.get("gateResolution", "256"), "gateResolution")

@@ -19,9 +19,10 @@ from cytoreg.interop.flowjo.records import (
     PopulationRecord,
     SampleRecord,
     Scale,
+    Unknown,
     Workspace,
 )
-from cytoreg.interop.flowjo.workspace import child, children, count_of, groups, kept_keywords, names_of
+from cytoreg.interop.flowjo.workspace import NAMELESS, child, children, count_of, groups, kept_keywords, names_of
 from cytoreg.interop.xmlfile import XmlFile, local_name
 
 __all__ = ["workspace9"]
@@ -145,11 +146,16 @@ def _of_table(file: XmlFile, table: Any) -> Scale:
 
 def _populations(file: XmlFile, above: Any, path: tuple[str, ...]) -> Iterator[PopulationRecord]:
     for node in children(above, "Population"):
-        here = (*path, node.get("name") or node.get("nodeName", ""))
+        here = (*path, node.get("name") or node.get("nodeName") or NAMELESS)
         boolean = child(node, "BooleanGate")
         gate = _drawn(file, node) if boolean is None else _combined(file, boolean)
         yield PopulationRecord(here, gate, count_of(file, node), node)
         yield from _populations(file, node, here)
+
+
+def _is_negated(element: Any) -> bool:
+    """Whether what lies outside is meant: `negated` is there, and does not say no."""
+    return element.get("negated", "").strip().casefold() not in ("", "0", "false", "no")
 
 
 def _combined(file: XmlFile, element: Any) -> Combined:
@@ -159,12 +165,15 @@ def _combined(file: XmlFile, element: Any) -> Combined:
     expression = element.get("specification", "")
     if not of or not expression:
         file.fail(element, "a boolean gate has a specification and paths, this lacks one")
-    return Combined("all", of, f"!({expression})" if element.get("negated") else expression)
+    return Combined("all", of, f"!({expression})" if _is_negated(element) else expression)
 
 
-def _drawn(file: XmlFile, node: Any) -> Drawn:
+def _drawn(file: XmlFile, node: Any) -> Drawn | Unknown:
     holder = child(node, "PolygonGate")
     shape = None if holder is None else child(holder, *SHAPES)
+    if shape is None and len(holder if holder is not None else ()):
+        kinds = ", ".join(local_name(item) for item in holder)
+        return Unknown(f"unknown gate {kinds!r}; known are {', '.join(SHAPES)} and BooleanGate")
     if shape is None:
         file.fail(
             node, f"{node.get('name', '')!r}: expected a gate ({', '.join(SHAPES)} or BooleanGate), found none"
@@ -184,5 +193,5 @@ def _drawn(file: XmlFile, node: Any) -> Drawn:
         points = []
     else:
         dimensions = tuple(Dimension(name) for name in names)
-    inside = not shape.get("negated")
+    inside = not _is_negated(shape)
     return Drawn(kind, dimensions, tuple(points), inside=inside, magnetic=holder.get("magnetic") == "1")

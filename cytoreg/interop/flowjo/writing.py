@@ -12,7 +12,8 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent, regi
 
 import numpy as np
 
-from cytoreg.errors import StoreError, TemplateError
+from cytoreg.errors import TemplateError
+from cytoreg.fcs.atomic import replace_whole
 from cytoreg.fcs.sample import Sample
 from cytoreg.gating.concrete import concrete_template
 from cytoreg.gating.gates import Ellipse, Gate, Polygon, Range, Rectangle
@@ -22,10 +23,13 @@ from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT, Population, Template
 from cytoreg.interop.flowjo.axes import NotCarried
 from cytoreg.interop.flowjo.writing_axes import DATATYPES, GATING, TRANSFORMS, AxisWriter
+from cytoreg.interop.flowjo.writing_grid import count_differences, resolution
+from cytoreg.interop.left_behind import left_behind
 
 __all__ = ["write"]
 
 _NODES = {"all": "AndNode", "any": "OrNode", "not": "NotNode"}
+_FEW = 64  # bins across an ellipse, below which their edges hold much of it
 _PLAIN = {"annotation": "", "owningGroup": "", "expanded": "1", "sortPriority": "10", "count": "-1"}
 
 
@@ -44,20 +48,22 @@ def write(source: Template | Result, path: Path) -> list[str]:
     refs = SubElement(SubElement(groups, "Group", {"name": "All Samples"}), "SampleRefs")
     listed = SubElement(root, "SampleList")
     lost: list[str] = []
-    written = 0
+    written: dict[str, tuple[str, ...]] = {}
+    shaped = False
     for i, (name, template, sample) in enumerate(_samples(source), start=1):
         one = _SampleWriter(name, template, sample, i)
         listed.append(one.element())
         SubElement(refs, "SampleRef", {"sampleID": str(i)})
         lost += [f"{name}: {sentence}" for sentence in one.lost]
-        written += one.written
+        written |= one.paths
+        shaped |= one.shaped
     if not written:
         raise TemplateError(f"{path}: there is no gate that a FlowJo workspace can say{_first(lost)}")
     indent(root)
-    try:
-        ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
-    except OSError as problem:
-        raise StoreError(f"{path}: cannot be written: {problem.strerror or problem}") from None
+    replace_whole(path, lambda beside: ElementTree(root).write(beside, encoding="utf-8", xml_declaration=True))
+    if shaped and isinstance(source, Result):
+        lost += count_differences(source, written, path)
+    lost += left_behind(source.bound.template if isinstance(source, Result) else source, "a FlowJo workspace")
     return list(dict.fromkeys(lost))
 
 
@@ -85,6 +91,7 @@ class _SampleWriter:
         self.axes = AxisWriter(template, sample)
         self.lost: list[str] = []
         self.written = 0
+        self.shaped = False
         self._gates = 0
         self._below: dict[str, Element] = {}
         self._nodes: dict[str, Element] = {}
@@ -99,7 +106,7 @@ class _SampleWriter:
                 self._population(population)
             except NotCarried as problem:
                 self.lost.append(f"population {population.id!r}: {problem}")
-        if self.template.rule != "flowjo" and self.written:
+        if self.template.rule != "flowjo" and self.shaped and self.sample is None:
             self.lost.append("FlowJo decides polygons and ellipses on a grid; its counts may differ at the edges")
         if any(spec.kept for spec in self.template.axes.values()):
             self.lost.append("the gates are of FlowJo 9, which kept events as whole channels; FlowJo 10 does not")
@@ -115,6 +122,11 @@ class _SampleWriter:
         sample.append(self._keywords())
         sample.append(node)
         return sample
+
+    @property
+    def paths(self) -> dict[str, tuple[str, ...]]:
+        """The paths of the populations that were written, by their id."""
+        return {key: path for key, path in self._paths.items() if key != ROOT}
 
     def _keywords(self) -> Element:
         """Only what gates need: the names of channels, and nothing of the patient."""
@@ -219,7 +231,11 @@ class _SampleWriter:
     def _polygon(self, gate: Polygon) -> Element:
         axes = [self.axes.written(axis, shaped=True) for axis in gate.on]
         element = Element(f"{{{GATING}}}PolygonGate", {"quadId": "-1"})
-        element.set("gateResolution", str(max(written.bins for written in axes)))
+        bins = max(written.bins for written in axes)
+        if self.template.rule != "flowjo":  # else the grid is that of the template
+            bins = resolution(gate, [written.ends for written in axes], bins)
+        self.shaped = True
+        element.set("gateResolution", str(bins))
         for written in axes:
             self._dimension(element, written.parameter)
         for vertex in gate.vertices:
@@ -234,9 +250,18 @@ class _SampleWriter:
         center = np.array([written.in_bins(value) for written, value in zip(axes, gate.center, strict=True)])
         steps = np.array([w.in_bins(c + 1.0) - w.in_bins(c) for w, c in zip(axes, gate.center, strict=True)])
         covariance = np.asarray(gate.covariance) * gate.distance**2 * np.outer(steps, steps)
+        if not np.isfinite(covariance).all():
+            raise NotCarried("its ellipse is too large to compute with")
         lengths, directions = np.linalg.eigh(covariance)
         if lengths.min() <= 0:
             raise NotCarried("its ellipse is not closed")
+        self.shaped = True
+        across = 2 * math.sqrt(lengths[0])
+        if across < _FEW and self.sample is None:
+            self.lost.append(
+                f"an ellipse on {' and '.join(gate.on)} is {across:.2g} bins of FlowJo's grid across: "
+                "FlowJo will count other events"
+            )
         minor, major = np.sqrt(lengths)[:, None] * directions.T
         focus = major * math.sqrt(max(0.0, 1.0 - lengths[0] / lengths[1]))
         element = Element(

@@ -11,10 +11,12 @@ from xml.etree.ElementTree import Element, SubElement
 import numpy as np
 
 from cytoreg.compensation import Matrix
+from cytoreg.fcs.channel import is_scatter_or_time
 from cytoreg.fcs.sample import Sample
 from cytoreg.gating.axes import AxisSpec
 from cytoreg.gating.template import Template
 from cytoreg.interop.flowjo.axes import NotCarried
+from cytoreg.interop.flowjo.writing_grid import reach_of
 from cytoreg.transforms import Arcsinh, Biexponential, Hyperlog, Linear, Log, Logicle, Transform
 
 __all__ = ["DATATYPES", "GATING", "TRANSFORMS", "AxisWriter", "Written"]
@@ -48,8 +50,14 @@ class Written:
 
     def in_bins(self, display: float) -> float:
         """A display value in 256 bins of the display."""
-        ends = self.transform.forward(np.array([self.low, self.high]))
-        return float((display - ends[0]) / (ends[1] - ends[0]) * 256.0)
+        low, high = self.ends
+        return (display - low) / (high - low) * 256.0
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of the display, in display units."""
+        low, high = self.transform.forward(np.array([self.low, self.high]))
+        return float(low), float(high)
 
 
 class AxisWriter:
@@ -63,6 +71,7 @@ class AxisWriter:
         self.lost: list[str] = []
         self._scales: dict[str, Written] = {}
         self._step = _timestep(sample)
+        self._reach = reach_of(template)
 
     def written(self, axis: str, *, shaped: bool = False) -> Written:
         """The parameter of an axis; `shaped` where the gate's shape depends on the scale.
@@ -100,12 +109,32 @@ class AxisWriter:
             top = self.sample.channels[found].top
         else:
             top = _TOP
-        word = channel.casefold()
-        scatter = word.startswith(("fsc", "ssc")) or word == "time"
+        scatter = is_scatter_or_time(channel)
         transform = spec.transform or self.template.transform_for(spec.name, top, is_scatter_or_time=scatter)
-        unit = self._step if word == "time" and isinstance(transform, Linear) else 1.0
+        unit = self._step if channel.casefold() == "time" and isinstance(transform, Linear) else 1.0
         low, high = _ends(transform, spec, top)
+        if spec.low is None and spec.high is None and self.template.rule == "events":
+            low, high = self._widened(channel, transform, low, high)
         return Written(self._parameter(spec, channel, scatter=scatter), transform, low, high, spec.bins, unit)
+
+    def _widened(self, channel: str, transform: Transform, low: float, high: float) -> tuple[float, float]:
+        """The ends of a linear or arcsinh axis, so that no drawn shape reaches beyond: FlowJo counts what lies off
+        the axis in its first or last bin. Without a file, whose top is not known, the end fits small shapes too."""
+        if not isinstance(transform, Linear | Arcsinh):
+            return low, high
+        ends = [
+            end
+            for axis, reach in self._reach.items()
+            if channel in (self.template.axes.get(axis) or AxisSpec(axis)).channels
+            for end in transform.inverse(np.array(reach))
+            if math.isfinite(end)
+        ]
+        if not ends:
+            return low, high
+        least, most = min(ends), max(ends)
+        if most > high or (self.sample is None and 0 < most < high / 64):
+            high = 2.0 ** math.ceil(math.log2(most))
+        return min(low, -(2.0 ** math.ceil(math.log2(-least))) if least < 0 else low), high
 
     def _find(self, channel: str) -> int | None:
         assert self.sample is not None
@@ -123,6 +152,10 @@ class AxisWriter:
                 matrix = Matrix("Acquisition-defined", spillover.channels, spillover.channels, rows)
             elif self.sample is not None:
                 return channel
+            elif self.matrix is not None:
+                raise NotCarried(
+                    f"it needs the matrix of the file; a sample of FlowJo has one, {self.matrix.name!r}"
+                )
             else:
                 self.from_file = True
                 return PREFIX + channel
@@ -132,6 +165,8 @@ class AxisWriter:
             channel = matrix.fluorochromes[matrix.detectors.index(channel)]
         if channel not in matrix.fluorochromes:
             return channel
+        if self.from_file:
+            raise NotCarried(f"it needs the matrix {matrix.name!r}; a sample of FlowJo has one, that of the file")
         if self.matrix is not None and self.matrix != matrix:
             raise NotCarried(
                 f"it needs the matrix {matrix.name!r}; a sample of FlowJo has one, {self.matrix.name!r}"

@@ -6,7 +6,6 @@ Sections 5 (gates), 6 (transformations) and 4 (compensation) of the standard.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon, Range, Rectangle, Reference, is_definite
-from cytoreg.gating.naming import ids_of
+from cytoreg.gating.naming import ids_of, template_name
 from cytoreg.gating.spec import drawn
 from cytoreg.gating.template import ROOT, Population, Template
 from cytoreg.interop.gatingml.axes import Axes
@@ -69,7 +68,7 @@ class _Reader:
             populations.append(Population(keys[key], parent or ROOT, drawn(gate), name=names[key][1]))
         if not populations:
             raise TemplateError(f"{self.file.name}: holds no gate")
-        name = re.sub(r"[^\w.+-]+", "_", path.stem) or "gatingml"
+        name = template_name(path.stem)
         template = Template(
             name, {}, axes=self.axes.specs, matrices=self.axes.matrices, where=self.file.name
         ).with_populations(populations)

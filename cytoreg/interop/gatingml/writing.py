@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent, register_namespace
 
-from cytoreg.errors import StoreError, TemplateError
+from cytoreg.errors import TemplateError
+from cytoreg.fcs.atomic import replace_whole
 from cytoreg.gating.gates import Ellipse, Gate, Polygon, Range, Rectangle
 from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT, Population, Template
 from cytoreg.interop.gatingml.names import DATATYPES, GATING, NOTE, TRANSFORMS
 from cytoreg.interop.gatingml.writing_axes import AxisWriter, NoWords, xml_id
+from cytoreg.interop.left_behind import left_behind
 
 __all__ = ["write_gatingml"]
 
@@ -41,10 +43,7 @@ def write_gatingml(template: Template, path: Path) -> list[str]:
     ):
         register_namespace(prefix, uri)
     indent(root)
-    try:
-        ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
-    except OSError as problem:
-        raise StoreError(f"{path}: cannot be written: {problem.strerror or problem}") from None
+    replace_whole(path, lambda beside: ElementTree(root).write(beside, encoding="utf-8", xml_declaration=True))
     return writer.lost
 
 
@@ -78,11 +77,7 @@ class _Writer:
                 f"the counting rule {template.rule!r}: GatingML decides each event by the gate's true shape"
             )
         self.lost += self.axes.lost
-        for what in ("report", "intensities"):
-            if getattr(template, what):
-                self.lost.append(f"{what}: {', '.join(getattr(template, what))}")
-        if any(item.meaning or item.plot for item in template.populations.values()):
-            self.lost.append("meaning and plot of populations")
+        self.lost += left_behind(template, "GatingML")
         root = Element(f"{{{GATING}}}Gating-ML")
         root.extend(self.axes.elements())
         root.extend(self.gates)

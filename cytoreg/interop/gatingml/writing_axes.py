@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
+from cytoreg.fcs.channel import is_scatter_or_time
 from cytoreg.gating.axes import AxisSpec, Ratio
 from cytoreg.gating.template import Template
 from cytoreg.interop.gatingml.names import DATATYPES, GATING, TRANSFORMS
@@ -132,9 +133,10 @@ class AxisWriter:
         if spec is not None and spec.transform is not None:
             return spec.transform
         words = self.template.transforms
-        said = next(
-            (value for key, value in words.items() if key.casefold() == axis.casefold()), words.get("default")
-        )
+        said = next((value for key, value in words.items() if key.casefold() == axis.casefold()), None)
+        if said is None:  # as Template.transform_for
+            scatter = is_scatter_or_time(spec.channels[0] if spec is not None else axis)
+            said = "linear" if scatter else words.get("default")
         kind, params = (said, {}) if isinstance(said, str) else next(iter((said or {"": {}}).items()))
         if kind in ("linear", "arcsinh", "biexponential") or (kind and "T" in (params or {})):
             return transform_of(kind, params or {})

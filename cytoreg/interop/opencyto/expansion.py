@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cytoreg.errors import TemplateError, suggest
-from cytoreg.gating.naming import ids_of
+from cytoreg.gating.naming import ids_of, template_name
 from cytoreg.gating.template import LONGEST_LINE, ROOT, Population, Template
 from cytoreg.interop.opencyto.build import SCALE, Builder
 from cytoreg.interop.opencyto.methods import family_of
@@ -45,7 +45,7 @@ def read(path: Path) -> tuple[Template, list[str]]:
         if (spec := builder.spec(node)) is not None
     ]
     template = Template(
-        path.stem,
+        template_name(path.stem),
         {},
         description="openCyto gating template",
         transforms={"default": SCALE} if builder.drawn else {},

@@ -104,8 +104,8 @@ def _ellipse(value: RCall, dims: Sequence[str]) -> Gate:
         raise RSyntaxError("ellipsoidGate: the covariance is not positive definite")
     distance = value.get("distance")
     size = 1.0 if distance is None else vector_of(distance)[1][0]
-    if not (0 < size < math.inf):
-        raise RSyntaxError(f"ellipsoidGate: expected a distance above 0, found {size:g}")
+    if not (0 < size <= 1e154):
+        raise RSyntaxError(f"ellipsoidGate: expected a distance above 0 and at most 1e154, found {size:g}")
     return Ellipse(tuple(axes), center, tuple(tuple(map(float, row)) for row in covariance), size)
 
 

@@ -5,6 +5,7 @@ A method comes back as a template would write it; what of its arguments has no e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,6 +89,8 @@ def _number(arguments: Mapping[str, Any], name: str, otherwise: float) -> float:
     numbers = vector_of(arguments[name])[1]
     if len(numbers) != 1:
         raise RSyntaxError(f"{name}: expected one number, found {len(numbers)}")
+    if not math.isfinite(numbers[0]):
+        raise RSyntaxError(f"{name}: expected a finite number, found {numbers[0]:g}")
     return numbers[0]
 
 

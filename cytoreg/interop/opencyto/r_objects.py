@@ -111,7 +111,7 @@ def vector_of(value: Any) -> tuple[tuple[str, ...], tuple[float, ...]]:
             items += [(key or name, number) for name, number in zip(names, numbers, strict=True)]
         return tuple(name for name, _ in items), tuple(number for _, number in items)
     if isinstance(value, RCall) and value.name == ":":
-        first, last = (int(part) for part in value.unnamed)
+        first, last = (_whole(part, "the end of a range") for part in value.unnamed)
         if abs(last - first) > 100_000:
             raise RSyntaxError(f"the range {first}:{last} is too long")
         steps = range(first, last + 1) if first <= last else range(first, last - 1, -1)
@@ -142,13 +142,14 @@ def array_of(value: Any) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
         return np.array(columns, dtype=np.float64).T, tuple(key for key, _ in value.arguments)
     numbers = np.array(vector_of(_data(value))[1], dtype=np.float64)
     if value.name == "structure":
-        shape = tuple(int(number) for number in vector_of(value.get(".Dim", "dim"))[1])
+        shape = tuple(_whole(number, ".Dim") for number in vector_of(value.get(".Dim", "dim"))[1])
     else:
-        rows, columns_ = value.get("nrow"), value.get("ncol")
+        said = [value.get("nrow"), value.get("ncol")]
+        rows, columns_ = (None if item is None else _whole(item, "nrow or ncol") for item in said)
         count = len(numbers)
-        wide = int(columns_) if columns_ is not None else max(1, count // int(rows)) if rows else 1
-        shape = (int(rows) if rows is not None else count // max(wide, 1), wide)
-    if len(shape) != 2 or shape[0] * shape[1] != len(numbers):
+        wide = columns_ if columns_ is not None else max(1, count // rows) if rows else 1
+        shape = (rows if rows is not None else count // max(wide, 1), wide)
+    if len(shape) != 2 or min(shape) < 0 or shape[0] * shape[1] != len(numbers):
         raise RSyntaxError(f"{len(numbers)} numbers do not make a matrix of {' x '.join(map(str, shape))}")
     by_row = value.name == "matrix" and value.get("byrow") is True
     matrix = numbers.reshape(shape, order="C" if by_row else "F")
@@ -163,6 +164,13 @@ def _data(call: RCall) -> Any:
     if value is None:
         value = next(iter(call.unnamed), None)
     return value
+
+
+def _whole(value: Any, what: str) -> int:
+    """A whole number. Raises RSyntaxError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise RSyntaxError(f"{what}: expected a whole number, found {_shown(value)}")
+    return int(value)
 
 
 def _shown(value: Any) -> str:
