@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cytoreg.transforms.scale import Array, check_width
+
 __all__ = ["Logicle", "solve_d"]
 
-Array = npt.NDArray[np.float64]
 _TABLE = 4097
 
 
@@ -36,25 +37,7 @@ class Logicle:
     A: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (
-            0 < self.T < math.inf
-            and 0 < self.M < math.inf
-            and 0 <= 2 * self.W <= self.M
-            and -self.W <= self.A <= self.M - 2 * self.W
-        ):
-            raise ValueError(
-                f"logicle needs T > 0, 0 <= 2W <= M and -W <= A <= M - 2W, found "
-                f"T {self.T:g}, W {self.W:g}, M {self.M:g}, A {self.A:g}"
-            )
-        try:
-            finite = all(map(math.isfinite, self._coefficients)) and self._coefficients[0] > 0
-        except (OverflowError, ZeroDivisionError):
-            finite = False
-        if not finite:
-            raise ValueError(
-                f"logicle: expected a scale that float64 can hold, found T {self.T:g}, W {self.W:g}, "
-                f"M {self.M:g}, A {self.A:g}"
-            )
+        check_width("logicle", self.T, self.W, self.M, self.A, lambda: self._coefficients, zero_width=True)
 
     @cached_property
     def _coefficients(self) -> tuple[float, float, float, float, float, float]:
