@@ -53,7 +53,8 @@ def cells(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         if not crosses.any():
             continue
         rise = y1[crosses] - y0[crosses]
-        at = np.sort(x0[crosses] + (row - y0[crosses]) * ((x1[crosses] - x0[crosses]) / rise))
+        along = (row - y0[crosses]) / rise  # from 0 to 1: a slope could be too steep for a number
+        at = np.sort(x0[crosses] + along * (x1[crosses] - x0[crosses]))
         for left, right in zip(_nearest(at[::2]), _nearest(at[1::2]), strict=True):
             if right >= 0 and left < BINS:
                 held[row, max(left, 0) : right + 1] = True
