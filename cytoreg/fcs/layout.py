@@ -125,7 +125,7 @@ class _Segment:
                 Problem(
                     f"DATA is at {first[1]} to {first[2]} by {first[0]}, {other[1]} to {other[2]} by {other[0]}",
                     "HEADER and TEXT",
-                    f"{first[0]} was followed, which agrees best with $TOT and with where TEXT lies",
+                    f"{first[0]} was followed, which agrees best with $TOT, TEXT and the end of the file",
                     affects_numbers=first[1] != other[1],
                 )
             )

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cytoreg.errors import StoreError
+from cytoreg.fcs.atomic import replace_whole
 from cytoreg.tables.schema import SCHEMA_VERSION, TABLES, TEXT
 
 __all__ = ["prepare_folder", "read_json", "read_table", "safe_name", "write_json", "write_tables"]
@@ -42,17 +44,11 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     Text that a spreadsheet would take for a formula gets an apostrophe in front in the CSV; the Parquet
     file holds it as it is.
     """
-    try:
-        for name, frame in tables.items():
-            ordered = _ordered(name, frame)
-            _replace(folder / f"{name}.parquet", lambda path, table=ordered: table.to_parquet(path, index=False))
-            _replace(
-                folder / f"{name}.csv",
-                lambda path, table=ordered: _plain(table).to_csv(path, index=False, na_rep=""),
-            )
-        _replace(folder / DATABASE, lambda path: _database(folder, path))
-    except OSError as problem:
-        raise StoreError(f"{folder}: the tables cannot be written: {problem.strerror or problem}") from None
+    for name, frame in tables.items():
+        ordered = _ordered(name, frame)
+        replace_whole(folder / f"{name}.parquet", partial(ordered.to_parquet, index=False))
+        replace_whole(folder / f"{name}.csv", partial(_plain(ordered).to_csv, index=False, na_rep=""))
+    replace_whole(folder / DATABASE, lambda path: _database(folder, path))
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame | None:
@@ -71,9 +67,9 @@ def write_json(path: Path, content: Any) -> None:
     text = json.dumps(_jsonable(content), indent=1, ensure_ascii=False, allow_nan=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
     except OSError as problem:
         raise StoreError(f"{path}: cannot be written: {problem.strerror or problem}") from None
+    replace_whole(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 
 
 def read_json(path: Path) -> Any:
@@ -132,15 +128,6 @@ def _database(folder: Path, path: Path) -> None:
         for table in sorted(folder.glob("*.parquet")):
             name = table.stem.replace('"', "")
             database.execute(f'CREATE TABLE "{name}" AS SELECT * FROM read_parquet(?)', [str(table)])  # noqa: S608
-
-
-def _replace(path: Path, write: Any) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _jsonable(content: Any) -> Any:

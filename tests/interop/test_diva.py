@@ -6,6 +6,7 @@ import random
 import re
 from pathlib import Path
 
+import flowutils
 import numpy as np
 import pytest
 
@@ -135,7 +136,6 @@ def test_a_log_interval_is_of_compensated_values(tmp_path: Path, events: np.ndar
 
 
 def test_a_biexponential_rectangle_agrees_with_flowutils(tmp_path: Path, events: np.ndarray) -> None:
-    flowutils = pytest.importorskip("flowutils")
     corners = [(1010.0, 500.0), (3010.0, 500.0), (3010.0, 3600.0), (1010.0, 3600.0)]
     shape = gate("P1", corners, ("PE-A", "APC-A"), shape="RECTANGLE_REGION", scales=("162", "383"))
     result = gated(tmp_path, shape, events)

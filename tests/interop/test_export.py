@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anndata
 import flowkit
 import numpy as np
 import pandas as pd
@@ -112,7 +113,6 @@ def test_what_cannot_be_written_is_one_line(result: Result, tmp_path: Path) -> N
 
 
 def test_h5ad_says_which_populations_each_event_belongs_to(result: Result, tmp_path: Path) -> None:
-    anndata = pytest.importorskip("anndata")
     path = tmp_path / "cd4.h5ad"
     assert export_population(result, "CD4+", path) == result.count("CD4+")
     data = anndata.read_h5ad(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anndata
 import numpy as np
 import pytest
 
@@ -82,7 +83,6 @@ def test_two_names_that_would_be_one_column_stay_two(events: np.ndarray) -> None
 def test_anndata_reads_the_events_with_their_populations(
     result: Result, events: np.ndarray, tmp_path: Path
 ) -> None:
-    anndata = pytest.importorskip("anndata")
     assert write_gated_h5ad(result, tmp_path / "x.h5ad") == []
     again = anndata.read_h5ad(tmp_path / "x.h5ad")
     np.testing.assert_array_equal(again.X, events)
@@ -94,7 +94,6 @@ def test_anndata_reads_the_events_with_their_populations(
 
 
 def test_a_population_alone_keeps_its_own_rows(result: Result, events: np.ndarray, tmp_path: Path) -> None:
-    anndata = pytest.importorskip("anndata")
     write_gated_h5ad(result, tmp_path / "x.h5ad", "T")
     again = anndata.read_h5ad(tmp_path / "x.h5ad")
     np.testing.assert_array_equal(again.X, events[result.mask("T")])

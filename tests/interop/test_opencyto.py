@@ -6,6 +6,7 @@ import random
 import re
 from pathlib import Path
 
+import matplotlib.path
 import numpy as np
 import pytest
 
@@ -192,13 +193,12 @@ ELLIPSE = (
 
 def test_gate_objects_of_r_are_geometry(tmp_path: Path, events: np.ndarray) -> None:
     """Judged by plain NumPy and matplotlib on the logicle scale."""
-    path = pytest.importorskip("matplotlib.path")
     shown = cytoreg.transforms.Logicle(262144).forward(events)
     x, y = shown[:, 3], shown[:, 4]
     offset = np.column_stack([x - 3, y - 1])
     squared = np.einsum("ij,jk,ik->i", offset, np.linalg.inv([[0.5, 0.1], [0.1, 0.2]]), offset)
     expected = {
-        POLYGON: path.Path([(1, 1), (4, 2), (4, 4)]).contains_points(np.column_stack([x, y])),
+        POLYGON: matplotlib.path.Path([(1, 1), (4, 2), (4, 4)]).contains_points(np.column_stack([x, y])),
         RECTANGLE: (x >= 2) & (y < 2.5),
         ELLIPSE: squared <= 4,
         f"new('complementFilter', filters = list({RECTANGLE}))": ~((x >= 2) & (y < 2.5)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import anndata
 import flowio
 import numpy as np
 import pandas as pd
@@ -188,7 +189,6 @@ def test_copies_and_tables_of_every_file_hold_its_values(real: Path, tmp_path: P
     "name", ["human_t_cell_aria/100715.fcs", "instruments/cytof_1000_events.fcs", "instruments/facscan_fcs2.0.fcs"]
 )
 def test_anndata_of_real_files(real: Path, tmp_path: Path, name: str) -> None:
-    anndata = pytest.importorskip("anndata")
     sample = read_fcs(real / name)
     convert(real / name, tmp_path / "t.h5ad")
     data = anndata.read_h5ad(tmp_path / "t.h5ad")

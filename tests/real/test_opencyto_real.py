@@ -9,8 +9,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import flowio
+import flowutils
 import numpy as np
 import pytest
+from matplotlib.path import Path as Path2D
 
 import cytoreg
 from cytoreg.interop import opencyto
@@ -52,9 +55,6 @@ def test_the_t_cell_template_gates_human_cells(real: Path) -> None:
 
 def published(real: Path, number: int) -> dict[str, np.ndarray]:
     """Each population's events, without cytoreg."""
-    flowio = pytest.importorskip("flowio")
-    flowutils = pytest.importorskip("flowutils")
-    path = pytest.importorskip("matplotlib.path").Path
     folder = real / "mouse_activation"
     file = flowio.FlowData(str(folder / f"Activation_{number}.fcs"))
     values = np.reshape(np.array(file.events, dtype=np.float64), (-1, file.channel_count))
@@ -79,8 +79,8 @@ def published(real: Path, number: int) -> dict[str, np.ndarray]:
     cells_y += [202844.618803373, 212255.433948403]
     single_x = [16089.7619975165, 27513.5812990646, 245110.13942379, 227702.414773812]
     single_y = [29857.8511497377, 16995.0144723664, 178445.792077992, 198848.912324857]
-    found = {"Cells": path(np.column_stack([cells_x, cells_y])).contains_points(np.column_stack([area, side]))}
-    found["Single Cells"] = found["Cells"] & path(np.column_stack([single_x, single_y])).contains_points(
+    found = {"Cells": Path2D(np.column_stack([cells_x, cells_y])).contains_points(np.column_stack([area, side]))}
+    found["Single Cells"] = found["Cells"] & Path2D(np.column_stack([single_x, single_y])).contains_points(
         np.column_stack([area, height])
     )
     dead = box(
