@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 CODE   := cytoreg tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench fuzz coverage example files docs clean
+.PHONY: help setup demo test lint format bench fuzz coverage placement difficulty example files docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -44,6 +44,12 @@ fuzz: setup  ## damage FCS files in N=20000 ways and judge the reader (some minu
 
 coverage: setup  ## over 200 seeds: how often the 95 % intervals hold the planted values (about half an hour)
 	$(BIN)/python -m benchmarks.coverage
+
+difficulty: setup  ## gate cells of known membership from easy to hard with every method; writes the page (some minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.difficulty
+
+placement: setup  ## how often the interval of one sample's percentage holds the truth, over a grid (some minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.placement_coverage
 
 example: setup  ## make example_fcs/ again, the same bytes
 	$(BIN)/python -m benchmarks.example

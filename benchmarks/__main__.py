@@ -1,4 +1,4 @@
-"""`python -m benchmarks [reading] [gating] [startup]`: beside the other tools, as ratios within one run; all by default.
+"""`python -m benchmarks [reading] [gating] [placing] [startup]`: beside the other tools, as ratios within one run; all by default.
 
 The machines are noisy, so only the ratios are worth quoting.
 """
@@ -9,7 +9,7 @@ import argparse
 import warnings
 from importlib import import_module
 
-WHAT = ("reading", "gating", "startup")
+WHAT = ("reading", "gating", "placing", "startup")
 
 
 def main() -> int:

@@ -22,6 +22,8 @@ _HOMES = {
     "Sample": "cytoreg.fcs",
     "read_fcs": "cytoreg.fcs",
     "gate": "cytoreg.interop",
+    "learn_gate": "cytoreg.interop",
+    "learn_prior": "cytoreg.interop",
     "load_template": "cytoreg.interop",
     "load_study": "cytoreg.study",
     "Result": "cytoreg.gating",

@@ -8,7 +8,7 @@ from cytoreg.errors import TemplateError
 from cytoreg.fcs.channel import Channel, carries, label_pieces
 from cytoreg.fcs.sample import Sample
 
-__all__ = ["COMMON_ALIASES", "find_channel", "panel_of"]
+__all__ = ["COMMON_ALIASES", "find_channel", "is_foxp3", "means", "panel_of"]
 
 COMMON_ALIASES: Mapping[str, tuple[str, ...]] = {
     "FSC-A": ("FSC-A", "FSC", "FSC-Area", "FS Lin", "FS-A", "Forward Scatter", "FSC-H"),
@@ -85,6 +85,28 @@ def find_channel(
         if (found := _one(marker, candidates, sample)) is not None:
             return found
     return None
+
+
+def is_foxp3(name: str) -> bool:
+    """Whether a marker, or the label of a channel, is Foxp3, however it is written.
+
+    >>> [is_foxp3(name) for name in ("FOXP3", "Fox-P3 PE", "scurfin", "CD25")]
+    [True, True, True, False]
+    """
+    folded = "".join(filter(str.isalnum, name.casefold()))
+    return "foxp3" in folded or "scurfin" in folded
+
+
+def means(word: str, marker: str, aliases: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a word is a marker or one of its aliases, common ones included.
+
+    >>> means("il2ra", "CD25", {}), means("CD4", "CD45", {})
+    (True, False)
+    """
+    said = next((words for key, words in aliases.items() if key.casefold() == marker.casefold()), ())
+    common = next((words for key, words in COMMON_ALIASES.items() if key.casefold() == marker.casefold()), ())
+    folded = {"".join(filter(str.isalnum, name.casefold())) for name in (marker, *said, *common)}
+    return "".join(filter(str.isalnum, word.casefold())) in folded
 
 
 def panel_of(sample: Sample) -> str:

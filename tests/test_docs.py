@@ -118,10 +118,10 @@ def test_make_targets_named_exist() -> None:
 
 def flags_in_code() -> set[str]:
     """Flag codes where they are made: one-element tuples, appended and added words, prefixes with a colon."""
-    files = [ROOT / "cytoreg" / "quality.py", *sorted((ROOT / "cytoreg" / "gating").glob("*.py"))]
+    files = [*sorted((ROOT / "cytoreg").glob("quality/*.py")), *sorted((ROOT / "cytoreg" / "gating").glob("*.py"))]
     pattern = re.compile(
         r"""\("([a-z_]+)",\) if|flags=\("([a-z_]+)",\)|(?:flags|own)\.(?:append|add)\("([a-z_]+)"\)"""
-        r"""|\*missing, "([a-z_]+)"|f"([a-z_]+:)\{"""
+        r"""|\*missing, "([a-z_]+)"|f"([a-z_]+:)\{|\["([a-z_]+)"\] (?:if|\*)"""
     )
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
     return {word for found in pattern.findall(text) for word in found if word} | set(FLAGS)
@@ -132,7 +132,7 @@ def test_every_flag_in_the_code_is_explained() -> None:
         re.findall(r"`([a-z_]+:?)[a-z.]*`", (DOCS / "reference" / "flags.md").read_text(encoding="utf-8"))
     )
     found = flags_in_code()
-    assert {"no_control", "not_placed", "doubt", "step_skipped", "margin", "fallback:", "above:"} <= found
+    assert {"no_control", "not_placed", "doubt", "step_skipped", "margin", "drift", "clog", "removed:", "fallback:", "above:"} <= found
     assert found - {"fmo:"} <= explained
 
 

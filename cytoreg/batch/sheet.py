@@ -11,13 +11,27 @@ from cytoreg.errors import StudyError, suggest
 from cytoreg.gating.binding import RULES
 from cytoreg.tables.sheets import Sheet, as_text, read_sheet
 
-__all__ = ["Tube", "read_samples"]
+__all__ = ["Tube", "TubeFile", "read_samples"]
 
 KNOWN_TUBES = re.compile(r"^(full|isotype|unstained|beads|fmo:.+|single:.+)$", re.IGNORECASE)
 COLUMNS = (
     *("file", "sample_id", "subject_id", "visit", "panel", "tube", "batch", "drawn_at", "control_set"),
     *("start", "compensation", "rule"),
 )
+
+
+@dataclass(frozen=True)
+class TubeFile:
+    """All that the gating of a tube may know of it: the file, what to call it, its panel, and what it is.
+
+    Not whose it is, at which visit, in which arm: a gate that cannot see these cannot follow what is hoped for.
+    """
+
+    path: Path
+    file: str
+    sample_id: str
+    panel: str = ""
+    tube: str = "full"
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,11 @@ class Tube:
             "visit": self.visit,
             "panel": self.panel,
         }
+
+    @property
+    def blind(self) -> TubeFile:
+        """What the gating may know of the tube."""
+        return TubeFile(self.path, self.file, self.sample_id, self.panel, self.tube)
 
     def scope(self, by: str) -> str:
         """Which tubes share a cut with this one: its batch (or control set), its subject, or the study."""

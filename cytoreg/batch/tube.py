@@ -4,51 +4,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cytoreg.batch.sheet import Tube
+from cytoreg.batch.sheet import TubeFile
 from cytoreg.errors import CytoregError, FCSError
-from cytoreg.fcs.channel import Channel
 from cytoreg.fcs.read import read_fcs
 from cytoreg.fcs.sample import Sample
 from cytoreg.gating.binding import Choices, bind
-from cytoreg.gating.engine import Placed, Proposal, one_pass
-from cytoreg.gating.gate import events_of, lacking, names_its_marker
+from cytoreg.gating.engine import one_pass
+from cytoreg.gating.gate import as_full, controls_of, events_of, replicates_of, scale_offers
 from cytoreg.gating.gates import Range
 from cytoreg.gating.picture import pictures_of
+from cytoreg.gating.placed import Placed, Proposal
 from cytoreg.gating.result import Result
 from cytoreg.gating.template import Template
-from cytoreg.quality import quality_of
+from cytoreg.quality import Quality, quality_of
+from cytoreg.transforms.choosing import Offer
 
 __all__ = ["Job", "Outcome", "do_tube", "rows_of"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to know: never who was given what, nor how they fared.
+    """What a worker needs to know: never whose tube it is, who was given what, nor how they fared.
 
-    siblings: full tubes of the same panel, which say on which channel an FMO control lacks its marker.
-    against_flowkit: a full tube's concrete gates also go through FlowKit.
+    siblings: full tubes of the same panel, those of the same batch first, which say what a control leaves out: on
+    which channel a marker is, and the matrix. against_flowkit: a full tube's concrete gates also go through FlowKit.
+    offering: only tell what scales could be chosen from; nothing is gated.
     """
 
-    tube: Tube
+    tube: TubeFile
     template: Template
     choices: Choices
     siblings: tuple[Path, ...] = ()
     settled: Mapping[str, Placed] = field(default_factory=dict)
     against_flowkit: bool = False
+    offering: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What came of one pass over one tube.
 
-    error, stage: where it failed. placed, proposals: what was found so far while shared cuts are open.
-    tables: name -> rows, gates and pictures, once the tube is done.
+    error, stage: where it failed. placed, proposals: what was found so far while shared cuts are open. awaited: keys
+    of shared cuts that the tube will propose later. scales: what it tells of scales that are to be chosen. tables: name -> rows, gates and pictures, once the tube is done.
     """
 
     sample_id: str
@@ -56,7 +59,9 @@ class Outcome:
     stage: str = ""
     placed: Mapping[str, Placed] = field(default_factory=dict)
     proposals: Mapping[str, Proposal] = field(default_factory=dict)
+    awaited: frozenset[str] = frozenset()
     tables: Mapping[str, Any] | None = None
+    scales: Mapping[str, Offer] = field(default_factory=dict)
 
 
 def do_tube(job: Job) -> Outcome:
@@ -65,14 +70,20 @@ def do_tube(job: Job) -> Outcome:
     try:
         sample = read_fcs(job.tube.path)
         stage = "gate"
-        if job.tube.tube != "full" and not job.tube.tube.startswith("fmo:"):
-            return Outcome(job.tube.sample_id, tables={"quality": [_quality_row(job.tube, sample, {}, {}, ())]})
+        if job.tube.tube != "full" and job.tube.tube.partition(":")[0] not in controls_of(job.template):
+            row = _quality_row(job.tube, quality_of(sample, {}), {}, ())
+            return Outcome(job.tube.sample_id, tables={"quality": [row]})
         bound = bind(sample, job.template, _choices(job, sample))
         events = events_of(bound)
+        if job.offering:
+            return Outcome(job.tube.sample_id, scales=scale_offers(bound, events))
         found = one_pass(bound, events, tube=job.tube.tube, settled=job.settled, alone=False)
+        replicates = replicates_of(bound, events, found, job.choices, job.tube.tube)
         if found.proposals:
-            return Outcome(job.tube.sample_id, placed=found.placed, proposals=found.proposals)
-        result = Result(bound, events, found)
+            return Outcome(
+                job.tube.sample_id, placed=found.placed, proposals=found.proposals, awaited=found.awaited
+            )
+        result = Result(bound, events, found, replicates)
         rows = rows_of(result, job.tube)
         if job.against_flowkit and job.tube.tube == "full":
             from cytoreg.interop.flowkit import compare
@@ -91,23 +102,30 @@ def do_tube(job: Job) -> Outcome:
 
 
 def _choices(job: Job, sample: Sample) -> Choices:
-    """The choices for a tube; a control that no longer names its marker asks the first full tube that opens."""
-    if job.tube.tube == "full" or names_its_marker(job.tube.tube, sample, job.template, job.choices):
+    """The choices for a tube; what a control does not say itself is as in the first full tube that opens."""
+    if job.tube.tube == "full":
         return job.choices
     for path in job.siblings:
         try:
-            return lacking(job.tube.tube, sample, read_fcs(path), job.template, job.choices)
+            return as_full(job.tube.tube, sample, read_fcs(path), job.template, job.choices)
         except FCSError:
             continue  # that tube is a failure of its own
     return job.choices
 
 
-def rows_of(result: Result, tube: Tube) -> dict[str, Any]:
-    """The rows that a gated tube adds to each table; a control adds to `quality` only."""
-    identity = tube.identity
-    raw = {axis.channel: result.events.raw(name) for name, axis in result.bound.axes.items()}
-    doubts = [flag for name in result.names for flag in result.flags_of(name)]
-    rows: dict[str, Any] = {"quality": [_quality_row(tube, result.bound.sample, raw, result.skipped, doubts)]}
+def rows_of(result: Result, tube: TubeFile) -> dict[str, Any]:
+    """The rows that a gated tube adds to each table; a control adds to `quality` only.
+
+    A row says which sample it is of, and not whose: the runner adds that.
+    """
+    identity = {"sample_id": tube.sample_id}
+    quality = result.events.quality
+    # what stands in no unstained or isotype tube is no doubt about it
+    gated = tube.tube == "full" or tube.tube.startswith("fmo:")
+    doubts = [flag for name in result.names for flag in result.flags_of(name)] if gated else []
+    scores = least_sure(result) if gated else (math.nan, "")
+    row = _quality_row(tube, quality, result.skipped, doubts)
+    rows: dict[str, Any] = {"quality": [row | {"score": scores[0], "least_sure": scores[1]}]}
     if tube.tube != "full":
         return rows
     rows["populations"] = [{**identity, **row} for row in result.rows()]
@@ -131,6 +149,8 @@ def rows_of(result: Result, tube: Tube) -> dict[str, Any]:
         "gates": [_gate_row(result, name) for name in result.gates],
     }
     rows["pictures"] = {"sample_id": tube.sample_id, "panel": tube.panel, "pictures": pictures_of(result)}
+    if quality.course is not None:
+        rows["pictures"]["course"] = quality.course
     return rows
 
 
@@ -138,23 +158,39 @@ _INTERVALS = ("ci_low", "ci_high", "ci_count_low", "ci_count_high", "ci_gate_low
 
 
 def _quality_row(
-    tube: Tube, sample: Sample, raw: Mapping[Channel, Any], skipped: Mapping[str, str], doubts: Sequence[str]
+    tube: TubeFile, quality: Quality, skipped: Mapping[str, str], doubts: Sequence[str]
 ) -> dict[str, Any]:
-    quality = quality_of(sample, raw)
     return {
-        **tube.identity,
+        "sample_id": tube.sample_id,
         "tube": tube.tube,
-        "batch": tube.batch,
         "file": tube.file,
         "events": quality.events,
         "events_removed": quality.events_removed,
         "removed_why": quality.removed_why,
         "margin_percent": quality.margin_percent,
         "margin_channel": quality.margin_channel,
+        "bottom_percent": quality.bottom_percent,
+        "bottom_channel": quality.bottom_channel,
+        "doublets_percent": quality.doublets_percent,
+        "unsteady_percent": quality.unsteady_percent,
+        "unsteady_channels": quality.unsteady_channels,
+        "rate_percent": quality.rate_percent,
+        "clog_percent": quality.clog_percent,
         "problems": quality.problems,
         "skipped": "; ".join(f"{name} {why}" for name, why in skipped.items()),
         "flags": ";".join(dict.fromkeys((*quality.flags, *doubts))),
     }
+
+
+def least_sure(result: Result) -> tuple[float, str]:
+    """The lowest score among the gates that were fitted, and the population; not-a-number where none was."""
+    scores = [
+        (part.score, result.bound.path(name))
+        for name, applied in result.gates.items()
+        for part in applied.parts
+        if part.score is not None
+    ]
+    return min(scores, key=lambda item: item[0], default=(math.nan, ""))
 
 
 def _gate_row(result: Result, name: str) -> dict[str, Any]:
@@ -162,15 +198,42 @@ def _gate_row(result: Result, name: str) -> dict[str, Any]:
     parts = applied.parts
     return {
         "population": result.bound.path(name),
+        "population_id": name,
         "gate": applied.gate.describe(),
         "axes": applied.axes,
         "method": ", ".join(dict.fromkeys(part.method for part in parts)) or "boolean",
         "source": ", ".join(dict.fromkeys(part.source for part in parts)),
         "scope": ", ".join(dict.fromkeys(part.scope for part in parts)),
         "fitted_on": max((part.fitted_on for part in parts), default=0),
+        "score": min((part.score for part in parts if part.score is not None), default=None),
         "reasons": [reason for part in parts for reason in part.reasons],
         "flags": list(result.flags_of(name)),
+        "parts": [part_row(part) for part in parts],
     }
+
+
+def part_row(part: Placed) -> dict[str, Any]:
+    """One placed part of a gate as `gates.json` says it; an open end of an interval is null."""
+    said: dict[str, Any] = {
+        "method": part.method,
+        "source": part.source,
+        "scope": part.scope,
+        "gate": part.gate.describe(),
+        "fitted_on": part.fitted_on,
+        "score": part.score,
+        "reasons": list(part.reasons),
+        "flags": list(part.flags),
+    }
+    if part.interval is not None:
+        said["interval"] = [limit if math.isfinite(limit) else None for limit in part.interval]
+    if part.steps:
+        said["steps"] = list(part.steps)
+    if part.own is not None:
+        said["own"] = part.own.describe()
+    if part.group is not None:
+        group = {key: value for key, value in asdict(part.group).items() if value not in ("", ())}
+        said["group"] = {key: list(value) if isinstance(value, tuple) else value for key, value in group.items()}
+    return said
 
 
 def _intensities(result: Result) -> list[dict[str, Any]]:

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cytoreg.cli._options import pairs_of
+from cytoreg.gating.uncertainty import REPLICATES
 
 if TYPE_CHECKING:
     from cytoreg.gating import Result
 
 
+FMO = "MARKER=FILE CD25=fmo_cd25.fcs"
+CONTROL = "KIND=FILE isotype=isotype.fcs"
+KINDS = ("fmo", "isotype", "unstained")
 LISTED = 100  # of the events that FlowKit decides otherwise
 
 
@@ -53,6 +57,12 @@ def command(
     fmo: Annotated[
         list[str] | None, typer.Option("--fmo", metavar="MARKER=FILE", help="The FMO control that lacks a marker.")
     ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--control", metavar="KIND=FILE", help="A control: isotype=FILE, unstained=FILE, fmo:CD25=FILE."
+        ),
+    ] = None,
     rule: Annotated[
         str | None,
         typer.Option(
@@ -60,7 +70,13 @@ def command(
             help="How events are counted: events (true shapes) or flowjo (bins); else the template's rule.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="For methods that draw random numbers.")] = 0,
+    bootstrap: Annotated[
+        int,
+        typer.Option(
+            "--bootstrap", metavar="N", help="Replicates for the intervals of gate placement: 16 to 64, or 0."
+        ),
+    ] = REPLICATES,
+    seed: Annotated[int, typer.Option("--seed", help="Of what the bootstrap draws.")] = 0,
     export: Annotated[
         str | None, typer.Option("--export", metavar="POP", help="Write a population's events.")
     ] = None,
@@ -79,7 +95,7 @@ def command(
     """
     from cytoreg.interop import gate
 
-    controls = pairs_of(fmo, "--fmo", "MARKER=FILE CD25=fmo_cd25.fcs")
+    controls = _controls(fmo, control)
     target = out
     if export and out is None:
         target = file.with_name(f"{file.stem}_{export.replace('/', '_')}.fcs")
@@ -95,6 +111,7 @@ def command(
         controls=controls,
         rule=rule,
         seed=seed,
+        bootstrap=bootstrap,
     )
     if export and target is not None:
         from cytoreg.interop.export import export_population
@@ -117,6 +134,19 @@ def command(
             typer.echo(f"- {difference}", err=True)
         if len(differences) > LISTED:
             typer.echo(f"and {len(differences) - LISTED} more", err=True)
+
+
+def _controls(fmo: list[str] | None, control: list[str] | None) -> dict[str, str] | None:
+    """Control tubes by what they are. Raises StudyError for a word that is no kind of control."""
+    from cytoreg.errors import StudyError, suggest
+
+    found = {f"fmo:{marker}": path for marker, path in (pairs_of(fmo, "--fmo", FMO) or {}).items()}
+    for said, path in (pairs_of(control, "--control", CONTROL) or {}).items():
+        kind, colon, marker = said.partition(":")
+        if kind not in KINDS or bool(colon and marker) != (kind == "fmo"):
+            raise StudyError(f"--control {said}={path}: {suggest(said, ('fmo:MARKER', 'isotype', 'unstained'))}")
+        found[said] = path
+    return found or None
 
 
 def _check_target(target: Path, inputs: list[str], *, replaces: bool) -> None:

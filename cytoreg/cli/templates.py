@@ -33,6 +33,7 @@ def command(json: Json = False) -> None:
                 "populations": list(template.populations),
                 "reports": list(template.report),
                 "reference": template.reference.strip(),
+                "validation": template.validation.strip(),
             }
         )
     if json:
@@ -44,5 +45,6 @@ def command(json: Json = False) -> None:
         typer.echo(f"{item['name']}\n  {item['description']}")
         for key, label in (("needs", "needs"), ("uses_if_there", "uses if there"), ("populations", "gates")):
             typer.echo(f"  {label}: {', '.join(item[key])}")
-        typer.echo(f"  {item['reference']}\n")
+        typer.echo(f"  {item['reference']}")
+        typer.echo(f"  validated on: {item['validation']}\n")
     typer.echo("next: cytoreg gate FILE --template NAME, or cytoreg init FOLDER")

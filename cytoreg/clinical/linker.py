@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from cytoreg.batch.absolute import CARRIED, SHEET_COLUMNS
 from cytoreg.clinical.derive import derive
 from cytoreg.clinical.mismatch import Mismatches
 from cytoreg.clinical.tables import UNMATCHED_COLUMNS, Clinical
@@ -24,6 +25,8 @@ PERCENT_SUFFIXES = {
     "ci_low": " ci_low",
     "ci_high": " ci_high",
 }
+# The same of a population's absolute count, whose column is `NAME per uL`.
+PER_UL_SUFFIXES = {"cells_per_ul": "", "cells_per_ul_low": " ci_low", "cells_per_ul_high": " ci_high"}
 FULL_TUBE = "full"
 # Columns of the sheet that say how a tube is read and gated; any other is a property of the subject's visit.
 SAMPLE_COLUMNS = frozenset(
@@ -40,6 +43,7 @@ SAMPLE_COLUMNS = frozenset(
         "dataset",
     }
     | {"compensation", "channels", "start", "rule", "seed", "template", "cells_per_ul", "cells_per_ml"}
+    | set(SHEET_COLUMNS)
 )
 
 
@@ -49,7 +53,8 @@ class Linked:
 
     table: one row a subject's visit: subject_id, visit, day, `samples` (ids joined by `;`), subject columns,
     clinical values, scores and responses, `infusions_so_far`, and for each percentage text its value in
-    percent with `<text> count`, `<text> of`, `<text> ci_low`, `<text> ci_high`.
+    percent with `<text> count`, `<text> of`, `<text> ci_low`, `<text> ci_high`; for each population with an absolute
+    count `<name> per uL` with its limits.
     unmatched: side (samples, visits, subjects, infusions), subject_id, visit, sample_id, reason.
     notes: what a reader should know, without naming a subject.
     """
@@ -196,7 +201,33 @@ def _wide(
         for column, suffix in PERCENT_SUFFIXES.items():
             if column in rows.columns:
                 parts.append(pd.to_numeric(rows[column]).rename(f"{text}{suffix}"))
+    parts += _per_ul(joined, tubes)
     return pd.concat(parts, axis=1).copy().reset_index() if len(tubes) else sheet[keys[:2]]
+
+
+def _per_ul(joined: pd.DataFrame, tubes: pd.DataFrame) -> list[pd.Series]:
+    """Absolute counts by population. Of panels that count the same one, that of the measured count stands before one
+    that is carried over from it, then the first in the sheet; a further measured one has its panel in brackets.
+    """
+    if "cells_per_ul_by" not in joined.columns:
+        return []
+    by = joined["cells_per_ul_by"].map(_text)
+    counted = joined.assign(_by=by, _name=[str(text).partition(" % of ")[0] for text in joined["percentage"]])
+    counted = counted[by != ""].drop_duplicates(["subject_id", "visit", "panel", "_name"])
+    order = list(dict.fromkeys(tubes["panel"]))
+    columns = []
+    for name, rows in counted.groupby("_name", sort=False):
+        measured = rows[rows["_by"] != CARRIED]
+        kept = measured if len(measured) else rows
+        for place, panel in enumerate(sorted(set(kept["panel"]), key=order.index)):
+            own = kept[kept["panel"] == panel].set_index(["subject_id", "visit"])
+            title = f"{name} per uL" + (f" [{panel}]" if place else "")
+            columns += [
+                pd.to_numeric(own[column]).rename(f"{title}{suffix}")
+                for column, suffix in PER_UL_SUFFIXES.items()
+                if column in own.columns
+            ]
+    return columns
 
 
 def _column_names(joined: pd.DataFrame, tubes: pd.DataFrame, notes: list[str]) -> Sequence[str]:

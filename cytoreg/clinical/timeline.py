@@ -98,24 +98,25 @@ def baseline_rows(
     it has no days, or no row so early and no infusion that would make a later row a treated one, the visit
     named `baseline`. A subject without such a row is left out.
     """
-    columns = table.columns
-    found: dict[str, Any] = {}
     nothing = pd.Series(np.nan, index=table.index)
-    day = table["day"] if "day" in columns else nothing
+    day = table.get("day", nothing).to_numpy(dtype=float, na_value=np.nan)
     first = table.get(ANCHOR_COLUMNS["first_infusion"], nothing)
     anchor = table.get(ANCHOR_COLUMNS[last_on_or_before], nothing)
-    anchor = anchor.fillna(table.get(ANCHOR_COLUMNS[otherwise], nothing)).fillna(0.0)
-    for subject, rows in table.groupby("subject_id", sort=False).groups.items():
-        days = day.loc[rows]
-        if days.notna().any():
-            before = days[days <= anchor.loc[rows]]
-            if len(before):
-                found[str(subject)] = before.idxmax()  # the first of equal days
-            if len(before) or first.loc[rows].notna().any():
-                continue
-        named = [row for row in rows if str(table.loc[row, "visit"]).casefold() == BASELINE]
-        if named:
-            found[str(subject)] = named[0]
+    anchor = anchor.fillna(table.get(ANCHOR_COLUMNS[otherwise], nothing)).fillna(0.0).to_numpy(dtype=float)
+    code, subjects = pd.factorize(table["subject_id"])
+    known = code >= 0
+    place = np.full(len(subjects), -1)
+    treated, dated = np.zeros(len(subjects), dtype=bool), np.zeros(len(subjects), dtype=bool)
+    treated[code[known & first.notna().to_numpy()]] = True
+    dated[code[known & ~np.isnan(day)]] = True
+    named = table["visit"].astype(str).str.casefold().to_numpy() == BASELINE if "visit" in table else ~known
+    named = np.flatnonzero(known & named)[::-1]  # the first of a subject is written last, and stays
+    place[code[named]] = named
+    place[treated & dated] = -1
+    early = np.flatnonzero(known & (day <= anchor))
+    early = early[np.lexsort((-early, day[early]))]  # likewise the latest day, and the first of equal days
+    place[code[early]] = early
+    found = {str(subjects[i]): table.index[place[i]] for i in np.flatnonzero(place >= 0)}
     return pd.Series(found, dtype=object)
 
 

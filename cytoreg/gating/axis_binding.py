@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cytoreg.compensation import Compensation, Matrix, compensation_for
+from cytoreg.compensation import Compensation, Matrix, SingleStains, compensation_for
 from cytoreg.errors import TemplateError
 from cytoreg.fcs.channel import Channel
 from cytoreg.fcs.sample import Sample
 from cytoreg.fcs.spillover import Spillover
 from cytoreg.gating.axes import AxisSpec
 from cytoreg.gating.events import Axis, BoundRatio, Sources
+from cytoreg.gating.scales import scale_word
 from cytoreg.gating.template import Template
 from cytoreg.markers import find_channel
 from cytoreg.transforms import Transform
@@ -41,7 +42,7 @@ class AxisBinder:
         sample: Sample,
         template: Template,
         channels: Mapping[str, str] | None = None,
-        compensation: str | Path | Spillover | None = None,
+        compensation: str | Path | Spillover | SingleStains | None = None,
     ) -> None:
         self.sample = sample
         self.template = template
@@ -55,7 +56,8 @@ class AxisBinder:
             return None
         if name not in self._matrices:
             said = name if name is not None else self.template.compensation
-            matrix: str | Path | Spillover | Matrix = self.template.matrices.get(said, said)
+            named = self.template.matrices.get(said) if isinstance(said, str) else None
+            matrix: str | Path | Spillover | Matrix | SingleStains = said if named is None else named
             self._matrices[name] = compensation_for(self.sample, matrix if self.choice is None else self.choice)
         return self._matrices[name]
 
@@ -67,7 +69,14 @@ class AxisBinder:
             if channel is None:
                 return None
             scale, compensation = self._scale(name, channel), self.compensation()
-            return Axis(name, channel, scale, compensation=compensation, wanted=(_wanted(channel, compensation),))
+            return Axis(
+                name,
+                channel,
+                scale,
+                compensation=compensation,
+                wanted=(_wanted(channel, compensation),),
+                chosen=self.template.chosen.get(name),
+            )
         parts = [self._part(spec, channel) for channel in spec.channels]
         found = [part for part in parts if part is not None]
         if len(found) < len(parts):
@@ -84,11 +93,13 @@ class AxisBinder:
             spec=spec,
             compensation=self.compensation(spec.compensation),
             wanted=tuple(part.wanted for part in found),
+            chosen=None if spec.transform else self.template.chosen.get(name),
         )
 
     def _part(self, spec: AxisSpec, wanted: str) -> _Part | None:
         """A channel and what its compensated value is the sum of."""
-        said = self.template.matrices.get(spec.compensation or self.template.compensation)
+        stated = spec.compensation or self.template.compensation
+        said = self.template.matrices.get(stated) if isinstance(stated, str) else None
         matrix = said if self.choice is None else None
         compensation = self.compensation(spec.compensation)
         if said is not None and wanted in said.fluorochromes and wanted not in (self.channels or {}):
@@ -126,9 +137,12 @@ class AxisBinder:
 
     def _scale(self, name: str, channel: Channel, marker: str | None = None) -> Transform:
         """The template's scale for an axis: by its name, else by that of its channel."""
-        folded = {key.casefold() for key in self.template.transforms}
-        asked = marker if marker is not None and name.casefold() not in folded else name
-        return self.template.transform_for(asked, channel.top, is_scatter_or_time=channel.is_scatter_or_time)
+        return self.template.transform_for(
+            scale_word(self.template, name, marker),
+            channel.top,
+            is_scatter_or_time=channel.is_scatter_or_time,
+            chosen=self.template.chosen.get(name),
+        )
 
 
 def _wanted(channel: Channel, compensation: Compensation | None) -> str:

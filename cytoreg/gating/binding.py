@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cytoreg.compensation import Compensation
+from cytoreg.compensation import Compensation, SingleStains
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.fcs.sample import Sample
 from cytoreg.fcs.spillover import Spillover
@@ -15,7 +15,8 @@ from cytoreg.gating.events import Axis
 from cytoreg.gating.naming import path_of, steps_of
 from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT, Population, Template
-from cytoreg.markers import panel_of
+from cytoreg.gating.uncertainty import FEWEST_REPLICATES, LLOQ, LOD, REPLICATES
+from cytoreg.markers import is_foxp3, panel_of
 
 __all__ = ["RULES", "Bound", "Choices", "bind"]
 
@@ -27,13 +28,27 @@ class Choices:
     """What a user may say about one file beside the template.
 
     channels: marker -> channel. start: the population whose events the file holds. compensation: in place
-    of the template's. rule: how events are counted, in place of the template's rule.
+    of the template's. rule: how events are counted, in place of the template's rule. remove: for which reasons of
+    acquisition events are left out, in place of the template's. bootstrap: replicates that say how sure the placement of
+    gates is, 0 for none. seed: of what is drawn for them. lod, lloq: fewer events than these in a population are flagged as
+    below the limit of detection, and of quantification.
     """
 
     channels: Mapping[str, str] | None = None
     start: str | None = None
-    compensation: str | Path | Spillover | None = None
+    compensation: str | Path | Spillover | SingleStains | None = None
     rule: str | None = None
+    remove: tuple[str, ...] | None = None
+    bootstrap: int = REPLICATES
+    seed: int = 0
+    lod: int = LOD
+    lloq: int = LLOQ
+
+    def __post_init__(self) -> None:
+        if self.bootstrap and not FEWEST_REPLICATES <= self.bootstrap <= REPLICATES:
+            raise TemplateError(
+                f"bootstrap: expected 0, or {FEWEST_REPLICATES} to {REPLICATES} replicates, found {self.bootstrap}"
+            )
 
 
 @dataclass(frozen=True)
@@ -41,7 +56,7 @@ class Bound:
     """A template and a file brought together; steps go by the id of their population.
 
     parents: for each step that is done, in order, the step it hangs on. skipped: step -> reason. rule: how events
-    are counted.
+    are counted. remove: for which reasons of acquisition events are left out before the first gate. lod, lloq: as chosen.
     """
 
     sample: Sample
@@ -52,6 +67,9 @@ class Bound:
     skipped: Mapping[str, str]
     start: str | None = None
     rule: str = "events"
+    remove: tuple[str, ...] = ()
+    lod: int = LOD
+    lloq: int = LLOQ
 
     @property
     def steps(self) -> list[Population]:
@@ -99,6 +117,7 @@ def bind(sample: Sample, template: Template, choices: Choices, rule: str | None 
     for name in dict.fromkeys(axis for p in wanted for axis in (*p.requires, *p.gate.axes(), *p.plot)):
         if (axis := binder.bind(name)) is not None:
             axes[name] = axis
+    _not_by_isotype(sample, wanted, axes)
     parents: dict[str, str] = {}
     skipped: dict[str, str] = {}
     if choices.start is not None:
@@ -127,6 +146,9 @@ def bind(sample: Sample, template: Template, choices: Choices, rule: str | None 
         skipped=skipped,
         start=choices.start,
         rule=rule,
+        lod=choices.lod,
+        lloq=choices.lloq,
+        remove=template.remove if choices.remove is None else choices.remove,
     )
 
 
@@ -176,6 +198,20 @@ def _missing(
         if spec.population in skipped:
             return f"population {spec.population!r}, which was skipped"
     return ""
+
+
+def _not_by_isotype(sample: Sample, wanted: list[Population], axes: Mapping[str, Axis]) -> None:
+    """An isotype control does not set Foxp3, whatever the template calls the axis, unless it says so."""
+    for population in wanted:
+        for spec in population.gate.walk():
+            if spec.kind != "isotype" or spec.params.even_foxp3 or spec.on[0] not in axes:
+                continue
+            label = axes[spec.on[0]].channel.label
+            if is_foxp3(label):
+                raise TemplateError(
+                    f"{sample.name}: population {population.id!r}: {spec.on[0]} is {label}, and an isotype control does "
+                    "not set Foxp3; say `even_foxp3: true` if it is to"
+                )
 
 
 def _channels(template: Template, name: str) -> tuple[str, ...]:

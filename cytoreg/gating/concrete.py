@@ -46,6 +46,7 @@ def concrete_template(result: Result) -> Template:
         populations=populations,
         description=bound.template.description,
         reference=bound.template.reference,
+        validation=bound.template.validation,
         compensation="none",
         axes=axes,
         matrices=matrices,

@@ -1,90 +1,42 @@
 """Fit, then apply: one pass over the tree of one sample, each step on its parent's events only.
 
-An automatic method looks at the parent's events and leaves a concrete gate; the concrete gate decides the
-events. A cut that tubes share (`by: batch`) is proposed by each tube and settled elsewhere (`shared.py`);
+An automatic method looks at the parent's events and leaves a concrete gate (`placing.py`); the concrete gate decides
+the events. A cut that tubes share (`by: batch`) is proposed by each tube and settled elsewhere (`shared.py`);
 a pass stops above a cut that is not settled yet and says what it would propose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from cytoreg.gating import methods
 from cytoreg.gating.binding import Bound
 from cytoreg.gating.binned import on_grid
 from cytoreg.gating.events import Events, Node
 from cytoreg.gating.gates import All, Any_, Gate, Not, Nothing, Reference, contains
 from cytoreg.gating.kernel import Population
-from cytoreg.gating.methods import CannotFit, Fit
 from cytoreg.gating.naming import PART
+from cytoreg.gating.placed import Pass, Placed, Proposal
+from cytoreg.gating.placing import Pending, Placer, View, automatic
 from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT
 
-__all__ = ["Pass", "Placed", "Proposal", "one_pass", "unplaced"]
-
-Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A concrete gate and where it came from.
-
-    method: `drawn` for geometry of the template. source: `own` events, the `control`, or the `fallback`
-    that took over. scope: sample, batch, subject or study. reasons: why it may be doubted.
-    """
-
-    gate: Gate
-    method: str
-    fitted_on: int = 0
-    source: str = "own"
-    scope: str = "sample"
-    reasons: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """What one tube would make of a shared cut."""
-
-    placed: Placed
-    scope: str
-
-
-@dataclass
-class Pass:
-    """What one pass over the tree found.
-
-    nodes: events of each population gated so far. placed: concrete gates by key (the population's id,
-    with PART and 0, 1, ... for the parts of a boolean). applied: the whole gate of each population. proposals:
-    shared cuts that must be settled before the pass can go on.
-    """
-
-    nodes: dict[str, Node]
-    placed: dict[str, Placed] = field(default_factory=dict)
-    applied: dict[str, Gate] = field(default_factory=dict)
-    proposals: dict[str, Proposal] = field(default_factory=dict)
-
-
-class _Pending(Exception):
-    """A shared cut is not settled yet."""
+__all__ = ["Pass", "Placed", "Proposal", "one_pass", "root_of", "unplaced"]
 
 
 def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, Placed], alone: bool) -> Pass:
     """Gate one sample as far as settled cuts allow.
 
-    tube: `full`, or `fmo:MARKER` for a control. settled: concrete gates by key that are not placed again.
+    tube: `full`, or the control it is (`fmo:MARKER`, `isotype`, `unstained`). settled: concrete gates by key that are not placed again.
     alone: no other tube shares a cut, so that each is settled by this one.
     """
-    n_events = bound.sample.n_events
-    root = Node(ROOT, partial(np.arange, n_events), None, n_events)
+    root = root_of(bound, events)
     found = Pass({ROOT: root})
     if bound.start is not None:
-        found.nodes[bound.start] = Node(bound.start, root.positions, root, n_events)
+        found.nodes[bound.start] = Node(bound.start, root.positions, root, root.size)
     _decide_drawn(bound, events, found, settled, tube)
     for population in bound.steps:
         name = population.id
@@ -94,11 +46,11 @@ def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, P
         needed = [spec.population for spec in population.gate.walk() if spec.population]
         if above is None or any(other not in found.nodes for other in needed):
             continue  # stands below a cut that is not settled
-        view = _View(bound, events, above, found.nodes, tube)
-        placer = _Placer(view, settled, found, alone)
+        view = View(bound, events, above, found.nodes, tube)
+        placer = Placer(view, settled, found, alone)
         try:
             gate = placer.place(population.gate, name)
-        except _Pending:
+        except Pending:
             continue
         found.applied[name] = gate
         found.nodes[name] = (
@@ -108,12 +60,25 @@ def one_pass(bound: Bound, events: Events, *, tube: str, settled: Mapping[str, P
                 on_grid(gate, events.axes) if bound.rule == "flowjo" else gate, name, above, events, found.nodes
             )
         )
+    if found.proposals:
+        later = [step for step in bound.steps if step.id not in found.nodes]
+        shared = {key for step in later for key, spec in automatic(step.gate, step.id) if spec.by != "sample"}
+        found.awaited = frozenset(shared - found.placed.keys() - found.proposals.keys())
     return found
+
+
+def root_of(bound: Bound, events: Events) -> Node:
+    """All events of the file, but for those that acquisition quality leaves out where that was asked for."""
+    n_events = bound.sample.n_events
+    kept = events.quality.kept if events.remove else None
+    if kept is None:
+        return Node(ROOT, partial(np.arange, n_events), None, n_events)
+    return Node(ROOT, np.flatnonzero(kept), None)
 
 
 def _decide_drawn(bound: Bound, events: Events, found: Pass, settled: Mapping[str, Placed], tube: str) -> None:
     """The populations that nothing must be fitted for any more, in one pass of the kernel over the file."""
-    placer = _Placer(_View(bound, events, found.nodes[ROOT], found.nodes, tube), settled, found, alone=True)
+    placer = Placer(View(bound, events, found.nodes[ROOT], found.nodes, tube), settled, found, alone=True)
     ready = [Population(name, All(())) for name in found.nodes]
     known = dict.fromkeys(found.nodes)  # in order: a parent comes first
     for population in bound.steps:
@@ -131,6 +96,8 @@ def _decide_drawn(bound: Bound, events: Events, found: Pass, settled: Mapping[st
         known[name] = None
     if len(known) > len(found.nodes):
         decided = events.decide(ready)
+        if events.remove and events.quality.kept is not None:
+            decided = decided.within(events.quality.kept)
         for name in [name for name in known if name not in found.nodes]:
             positions = partial(decided.index, name)
             found.nodes[name] = Node(name, positions, found.nodes[bound.parents[name]], decided.count(name))
@@ -190,100 +157,3 @@ def _references(gate: Gate) -> tuple[str, ...]:
             return _references(part)
         case _:
             return ()
-
-
-@dataclass(frozen=True)
-class _View:
-    """What a method may see; it knows neither the patient nor the outcome."""
-
-    bound: Bound
-    events: Events
-    above: Node
-    nodes: Mapping[str, Node]
-    tube: str
-
-    def values(self, on: str) -> Array:
-        return self.events.display(self.above, on)
-
-    def values_in(self, population: str, on: str) -> Array | None:
-        node = self.nodes.get(population)
-        return None if node is None else self.events.display(node, on)
-
-    def control(self, marker: str, on: str) -> Array | None:
-        kind, _, lacking = self.tube.partition(":")
-        return self.values(on) if kind == "fmo" and lacking.casefold() == marker.casefold() else None
-
-
-@dataclass
-class _Placer:
-    view: _View
-    settled: Mapping[str, Placed]
-    found: Pass
-    alone: bool
-
-    def place(self, spec: GateSpec, key: str) -> Gate:
-        """The concrete gate of a spec. Raises _Pending where a shared cut in it is not settled."""
-        if spec.population is not None:
-            return Reference(spec.population)
-        if spec.parts:
-            parts = tuple(self.place(part, f"{key}{PART}{i}") for i, part in enumerate(spec.parts))
-            return Not(parts[0]) if spec.kind == "not" else All(parts) if spec.kind == "all" else Any_(parts)
-        if spec.geometry is not None:
-            self.found.placed[key] = Placed(spec.geometry, "drawn")
-            return spec.geometry
-        placed = self.settled.get(key)
-        if placed is None:
-            if not self._source_ready(spec):
-                raise _Pending
-            placed = self._fit(spec)
-            if spec.by != "sample" and not self.alone:
-                self.found.proposals[key] = Proposal(placed, spec.by)
-                raise _Pending
-        self.found.placed[key] = placed
-        return placed.gate
-
-    def _source_ready(self, spec: GateSpec) -> bool:
-        """Whether the populations that a method takes its negative cells from are gated already."""
-        sources = [source for part in spec.walk() if (source := getattr(part.params, "source", None))]
-        gated = [source for source in sources if source in self.view.bound.parents]
-        return all(source in self.found.nodes for source in gated)
-
-    def _fit(self, spec: GateSpec) -> Placed:
-        scope = spec.by
-        if reason := self._lacks(spec.on):
-            return self._fall_back(spec, reason)
-        try:
-            fit = methods.fit(spec.kind, self.view, spec.params)
-        except CannotFit as problem:
-            return self._fall_back(spec, str(problem))
-        source = "control" if spec.kind == "fmo" else "own"
-        return Placed(fit.gate, spec.kind, fit.fitted_on, source, scope, fit.reasons, _flags(fit))
-
-    def _fall_back(self, spec: GateSpec, reason: str) -> Placed:
-        missing = ("no_control",) if reason.startswith("no FMO control") else ()
-        if spec.fallback is None:
-            return Placed(Nothing(reason), spec.kind, 0, "own", spec.by, (reason,), (*missing, "not_placed"))
-        inner = spec.fallback
-        placed = self._fit(inner) if inner.geometry is None else self._drawn(inner.geometry)
-        return Placed(
-            placed.gate,
-            placed.method,
-            placed.fitted_on,
-            "fallback",
-            spec.by,
-            (f"{spec.kind}: {reason}", *placed.reasons),
-            tuple(dict.fromkeys((*missing, f"fallback:{placed.method}", *placed.flags))),
-        )
-
-    def _drawn(self, geometry: Gate) -> Placed:
-        if reason := self._lacks(geometry.on):
-            return Placed(Nothing(reason), "drawn", reasons=(reason,), flags=("not_placed",))
-        return Placed(geometry, "drawn")
-
-    def _lacks(self, on: Sequence[str]) -> str:
-        absent = [axis for axis in on if axis not in self.view.bound.axes]
-        return f"the panel has no {', '.join(absent)}" if absent else ""
-
-
-def _flags(fit: Fit) -> tuple[str, ...]:
-    return ("doubt",) if fit.reasons else ()

@@ -15,7 +15,9 @@ from cytoreg.fcs.channel import Channel
 from cytoreg.fcs.sample import Sample
 from cytoreg.gating import kernel
 from cytoreg.gating.axes import AxisSpec
+from cytoreg.quality import Quality, clock_index, quality_of
 from cytoreg.transforms import Transform
+from cytoreg.transforms.choosing import Chosen
 
 __all__ = ["Axis", "BoundRatio", "Events", "Node", "Sources"]
 
@@ -42,7 +44,8 @@ class Axis:
     channel: for a ratio, that of its numerator. sources: the channels and weights that its compensated value is
     the sum of, where the axis states its compensation; None is the compensation of all. spec: what the template
     states of the axis; None for a marker. compensation: what was taken out of it. wanted: the channels as
-    the compensation calls them, or as the file does: one, or the two of a ratio.
+    the compensation calls them, or as the file does: one, or the two of a ratio. chosen: where a parameter of the
+    transform was chosen from data, on what.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Axis:
     spec: AxisSpec | None = None
     compensation: Compensation | None = None
     wanted: tuple[str, ...] = ()
+    chosen: Chosen | None = None
 
     def describe(self) -> dict[str, Any]:
         """What the axis is, for the record of a gate."""
@@ -61,6 +65,8 @@ class Axis:
             said["ratio"] = self.spec.ratio.describe()
         if self.spec is not None and self.spec.compensation is not None:
             said["compensation"] = self.spec.compensation
+        if self.chosen is not None:
+            said["chosen"] = self.chosen.describe()
         return said
 
 
@@ -91,11 +97,19 @@ class Node:
 class Events:
     """Columns of one sample, kept for the populations that asked for them.
 
-    A population below one that has a column takes its part of that column; nothing is computed twice.
+    A population below one that has a column takes its part of that column; nothing is computed twice. remove: for
+    which reasons of acquisition events are left out before any gate (`quality.REMOVABLE`).
     """
 
-    def __init__(self, sample: Sample, axes: Mapping[str, Axis], compensation: Compensation | None) -> None:
+    def __init__(
+        self,
+        sample: Sample,
+        axes: Mapping[str, Axis],
+        compensation: Compensation | None,
+        remove: Sequence[str] = (),
+    ) -> None:
         self.sample = sample
+        self.remove = tuple(remove)
         self.axes = axes
         self.compensation = compensation
         self._wanted: tuple[str, ...] = ()
@@ -112,9 +126,20 @@ class Events:
         names = (*names, *self._wanted)
         needed = [index for name in names for source in self._sources(self.axes[name]) for index, _ in source]
         needed += [self.axes[name].channel.index for name in names]
+        needed += [] if (clock := clock_index(self.sample)) is None else [clock]  # what `quality` asks for
         missing = [index for index in dict.fromkeys(needed) if index not in self._raw]
         if missing:
             self._raw.update(zip(missing, self.sample.columns(missing), strict=True))
+
+    @cached_property
+    def quality(self) -> Quality:
+        """How the tube was acquired, judged by the channels of the axes."""
+        self.load(list(self.axes))
+        indices = dict.fromkeys(axis.channel.index for axis in self.axes.values())
+        if self.axes and (clock := clock_index(self.sample)) is not None:
+            indices[clock] = None
+        channels = self.sample.channels
+        return quality_of(self.sample, {channels[index]: self._raw[index] for index in indices}, self.remove)
 
     def raw(self, name: str) -> npt.NDArray[Any]:
         """Uncompensated linear values of all events on one axis."""
@@ -128,6 +153,10 @@ class Events:
     def display(self, node: Node, name: str) -> Array:
         """Display values of a population's events, float64."""
         return self._cached(self._display, node, name, self._compute_display)
+
+    def display_at(self, index: Index, name: str) -> Array:
+        """Display values of events at some positions in the file, float64; not kept."""
+        return self.axes[name].transform.forward(self._compute_linear(Node("", index, None), name))
 
     def decide(self, populations: Sequence[kernel.Population]) -> kernel.Decided:
         """Membership of populations with concrete gates, in one pass over all events."""

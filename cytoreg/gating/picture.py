@@ -74,6 +74,7 @@ def _picture(result: Result, name: str, axes: list[str]) -> dict[str, Any]:
         "ci_high": share.ci_high,
         "method": ", ".join(dict.fromkeys(part.method for part in applied.parts)),
         "flags": list(result.flags_of(name)),
+        "score": min((part.score for part in applied.parts if part.score is not None), default=None),
         "reasons": [*(reason for part in applied.parts for reason in part.reasons), *_undrawn(applied.gate)],
     }
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.transforms import Transform, transform_of
+from cytoreg.transforms.choosing import AUTO, CHOOSABLE
 from cytoreg.yamlfile import StrictModel, YamlDocument, validate
 
 __all__ = ["parse_scale", "parse_transform"]
@@ -57,7 +58,8 @@ _SCHEMAS: dict[str, type[StrictModel]] = {
 
 
 def parse_transform(document: YamlDocument) -> Any:
-    """`linear`, or {kind: parameters} with what was left out filled in; T may stay open, for the channel's top.
+    """`linear`, or {kind: parameters} with what was left out filled in; T may stay open, for the channel's top, and the
+    width of a logicle or the cofactor of an arcsinh may be `auto`.
 
     Raises TemplateError with file, line and key.
     """
@@ -71,19 +73,29 @@ def parse_transform(document: YamlDocument) -> Any:
         return data
     inner = document.at(kind)
     inner = YamlDocument(inner.name, inner.data or {}, inner.lines, inner.prefix)
+    chosen = {
+        key: AUTO
+        for key in CHOOSABLE.get(kind, ())[:1]
+        if isinstance(inner.data, Mapping) and inner.data.get(key) == AUTO
+    }
+    if chosen:
+        data = {key: value for key, value in inner.data.items() if key not in chosen}
+        inner = YamlDocument(inner.name, data, inner.lines, inner.prefix)
     params = validate(_SCHEMAS[kind], inner, TemplateError)
     given = {key: value for key, value in params.model_dump().items() if value is not None}
     try:
         transform_of(kind, given)
     except ValueError as problem:
         raise TemplateError(f"{document.where(())}: {problem}") from None
-    return {kind: given}
+    return {kind: {**given, **chosen}}
 
 
 def parse_scale(document: YamlDocument) -> Transform:
     """The scale itself, for an axis that states it; its top must be stated too, since no channel lends one."""
     said = parse_transform(document)
     kind, params = (said, {}) if isinstance(said, str) else next(iter(said.items()))
+    if AUTO in params.values():
+        raise TemplateError(f"{document.where(())}: the scale of an axis is stated; `auto` stands in `transforms`")
     if "T" in _SCHEMAS[kind].model_fields and "T" not in params:
         raise TemplateError(f"{document.where(())}: the scale of an axis needs T, the top in linear values")
     return transform_of(kind, params)

@@ -7,11 +7,13 @@ from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat
 
-from cytoreg.compensation import Matrix
+from cytoreg.compensation import Matrix, SingleStains
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.axes import AxisSpec, Ratio
 from cytoreg.gating.naming import PART, RESERVED
+from cytoreg.gating.read_compensation import parse_compensation
 from cytoreg.gating.read_scale import parse_scale, parse_transform
+from cytoreg.gating.scales import check_scales
 from cytoreg.gating.spec import parse_gate
 from cytoreg.gating.template import ROOT, Population, SampleGates, Template, in_order
 from cytoreg.yamlfile import StrictModel, YamlDocument, validate
@@ -48,6 +50,14 @@ class _Axis(StrictModel):
     kept: int | None = Field(default=None, ge=2, le=65_536)
 
 
+class _Choose(StrictModel):
+    by: Literal["batch", "study", "sample"] = "batch"
+
+
+class _Quality(StrictModel):
+    remove: list[Literal["margin", "time", "rate"]] = Field(default_factory=list)
+
+
 class _Population(StrictModel):
     name: str = ""
     parent: str = ROOT
@@ -62,7 +72,7 @@ class _Gates(StrictModel):
     """What a template and the gates of one sample both say."""
 
     markers: dict[str, _Marker] = Field(default_factory=dict)
-    compensation: str = "from_file"
+    compensation: Any = "from_file"
     matrices: dict[str, _Matrix] = Field(default_factory=dict)
     transforms: dict[str, Any] = Field(default_factory=dict)
     axes: dict[str, _Axis] = Field(default_factory=dict)
@@ -81,7 +91,10 @@ class _Template(_Gates):
     name: str = Field(min_length=1, pattern=r"^[\w.+-]+$")
     description: str = ""
     reference: str = ""
+    validation: str = ""
     rule: Literal["events", "flowjo"] = "events"
+    choose: _Choose = Field(default_factory=_Choose)
+    quality: _Quality = Field(default_factory=_Quality)
     samples: dict[str, _SampleGates] = Field(default_factory=dict)
     populations: dict[str, _Population]
 
@@ -96,14 +109,23 @@ def parse_template(document: YamlDocument) -> Template:
     schema = validate(_Workspace if with_samples else _Template, document, TemplateError)
     if not schema.populations and not with_samples:
         raise TemplateError(f"{document.where(['populations'])}: expected at least one population")
-    own = {"description": schema.description, "reference": schema.reference, "rule": schema.rule}
+    own = {
+        "description": schema.description,
+        "reference": schema.reference,
+        "validation": schema.validation,
+        "rule": schema.rule,
+        "choose": schema.choose.by,
+        "remove": tuple(dict.fromkeys(schema.quality.remove)),
+    }
     samples = {
         key: SampleGates(
             _gates(document.at("samples", key), item, schema.name, own), tuple(item.names), dict(item.counts)
         )
         for key, item in schema.samples.items()
     }
-    return _gates(document, schema, schema.name, own | {"samples": samples, "source": document.data})
+    template = _gates(document, schema, schema.name, own | {"samples": samples, "source": document.data})
+    check_scales(template, lambda *path: document.where(path))
+    return template
 
 
 def _gates(document: YamlDocument, schema: _Gates, name: str, further: Mapping[str, Any]) -> Template:
@@ -117,7 +139,7 @@ def _gates(document: YamlDocument, schema: _Gates, name: str, further: Mapping[s
         name=name,
         populations=in_order(populations, lambda key: document.where(["populations", key])),
         markers={marker: tuple(item.aliases) for marker, item in schema.markers.items()},
-        compensation=schema.compensation,
+        compensation=_compensation(document),
         transforms=transforms,
         axes=axes,
         matrices=matrices,
@@ -126,6 +148,11 @@ def _gates(document: YamlDocument, schema: _Gates, name: str, further: Mapping[s
         where=document.name,
         **further,
     )
+
+
+def _compensation(document: YamlDocument) -> str | SingleStains:
+    said = isinstance(document.data, Mapping) and "compensation" in document.data
+    return parse_compensation(document.at("compensation"), TemplateError) if said else "from_file"
 
 
 def _populations(document: YamlDocument, schema: _Gates) -> dict[str, Population]:

@@ -18,12 +18,17 @@ from cytoreg.gating.events import Events
 from cytoreg.gating.gates import Gate
 from cytoreg.gating.naming import PART, steps_of
 from cytoreg.gating.template import ROOT
-from cytoreg.gating.uncertainty import wilson
+from cytoreg.gating.uncertainty import Limits, limits
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cytoreg.gating.uncertainty.bootstrap import Replicates
+
 __all__ = ["AppliedGate", "Percentage", "Result"]
+
+FAILED = 0.1  # of the replicates
+COUNTED = ("below_lod", "below_lloq", "unsteady")
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class Percentage:
     """A population in percent of one above it, with 95 % limits.
 
     ci_low, ci_high: counting and gate placement together. ci_count_*: counting alone (Wilson). ci_gate_*:
-    placement alone; not-a-number in this version, which does not estimate it, so that together is counting.
+    placement alone, by the bootstrap; not-a-number where no gate on the way was fitted, or without a bootstrap:
+    together is then counting.
     """
 
     text: str
@@ -60,12 +66,13 @@ class AppliedGate:
 class Result:
     """The gated sample. The engine's own arrays; DataFrames are built when they are asked for."""
 
-    def __init__(self, bound: Bound, events: Events, found: Pass) -> None:
+    def __init__(self, bound: Bound, events: Events, found: Pass, replicates: Replicates | None = None) -> None:
         self.bound = bound
         self.events = events
         self.nodes = found.nodes
         self._applied = found.applied
         self._placed = found.placed
+        self.replicates = replicates
         self.names = tuple(name for name in bound.parents if name in found.nodes)
 
     def __repr__(self) -> str:
@@ -93,8 +100,8 @@ class Result:
         return gates
 
     def count(self, name: str) -> int:
-        """Events in a population, by its id (`root` or `total` is the whole file)."""
-        return self.nodes[ROOT if name == "total" else name].count
+        """Events in a population, by its id; `root` or `total` is the whole file, what was left out of it too."""
+        return self.n_events if name in (ROOT, "total") else self.nodes[name].count
 
     def mask(self, population: str) -> npt.NDArray[np.bool_]:
         """One bool per event of the file. Any suffix of a path that is unique will do."""
@@ -164,8 +171,30 @@ class Result:
             return Percentage(text, *_nothing(), flags=flags)
         count, total = self.count(child), self.count(ancestor)
         value = 100 * count / total if total else math.nan
-        low, high = wilson(count, total)
-        return Percentage(text, value, count, total, low, high, low, high, math.nan, math.nan, flags)
+        found = self._limits(child, ancestor, count, total)
+        flags = (*flags, *self._few(count), *self._unsteady(line))
+        return Percentage(text, value, count, total, *found.both, *found.count, *found.gate, flags)
+
+    def _limits(self, child: str, ancestor: str, count: int, total: int) -> Limits:
+        again = self.replicates
+        if again is None or child not in again.fitted:
+            return limits(count, total)
+        counts = again.counts[child]
+        totals = np.full(again.b, total) if ancestor == ROOT else again.counts[ancestor]
+        placed = (counts >= 0) & (totals >= 0)
+        return limits(count, total, counts[placed], totals[placed])
+
+    def _few(self, count: int) -> tuple[str, ...]:
+        """Whether too few events were counted to say that there are any, or how many."""
+        if count < self.bound.lod:
+            return ("below_lod",)
+        return ("below_lloq",) if count < self.bound.lloq else ()
+
+    def _unsteady(self, line: list[str]) -> tuple[str, ...]:
+        """Whether a gate on the way could not be placed in many of the replicates."""
+        again = self.replicates
+        failed = again is not None and any(again.failed(step) > FAILED for step in line)
+        return ("unsteady",) if failed else ()
 
     @property
     def percentages(self) -> list[Percentage]:
@@ -182,7 +211,8 @@ class Result:
             share = self.share(name, parent)
             total = self.share(name, ROOT).value
             above = [flag for step in self.bound.line(name)[:-1] for flag in self.flags_of(step)]
-            flags = (*self.flags_of(name), *dict.fromkeys(f"above:{flag}" for flag in above))
+            here = [flag for flag in share.flags if flag in COUNTED]
+            flags = (*self.flags_of(name), *here, *dict.fromkeys(f"above:{flag}" for flag in above))
             rows.append(
                 {
                     "population": self.bound.path(name),

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic import Field, FiniteFloat, field_validator, model_validator
-
 from cytoreg.errors import TemplateError, suggest
-from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon, Range, Rectangle, Reference, is_definite
-from cytoreg.gating.methods import method_names, params_of
-from cytoreg.yamlfile import StrictModel, YamlDocument, validate
+from cytoreg.gating.gates import All, Any_, Gate, Not, Reference
+from cytoreg.gating.geometry import GEOMETRY, Quadrant
+from cytoreg.gating.methods import is_method, method_names, params_of, plug_in_names
+from cytoreg.yamlfile import YamlDocument, validate
 
 __all__ = ["GateSpec", "drawn", "parse_gate"]
 
-INFINITY = float("inf")
 MAX_DEPTH = 30
 
 
@@ -61,6 +58,11 @@ class GateSpec:
         said = _plain(self.params.model_dump(by_alias=True, exclude_unset=True))
         return {self.kind: said | ({"fallback": self.fallback.describe()} if self.fallback else {})}
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether an automatic method places it, or a part of it."""
+        return self.params is not None or any(part.is_fitted for part in self.parts)
+
     def axes(self) -> tuple[str, ...]:
         """Every marker that placing or applying this gate needs."""
         return tuple(dict.fromkeys(axis for spec in self.walk() for axis in spec.on))
@@ -91,15 +93,32 @@ def drawn(geometry: Gate) -> GateSpec:
 
 
 def parse_gate(document: YamlDocument) -> GateSpec | dict[str, GateSpec]:
-    """The gate of a population; of a quadrant without `keep`, its four parts by name.
+    """The gate of a population; of a quadrant or quadrants without `keep`, the four parts by name.
 
     Raises TemplateError with file, line, key and the nearest valid word.
     """
     if isinstance(document.data, str):
         return _parse(document, 0)  # the same events as another population, within another parent
     if _kind_of(document) == "quadrant" and not _has_key(document.data["quadrant"], "keep"):
-        return validate(_Quadrant, document.at("quadrant"), TemplateError).parts()
+        return {
+            name: drawn(part)
+            for name, part in validate(Quadrant, document.at("quadrant"), TemplateError).parts().items()
+        }
+    if _kind_of(document) == "quadrants" and not _has_key(document.data["quadrants"], "keep"):
+        return _four(document)
     return _parse(document, 0)
+
+
+def _four(document: YamlDocument) -> dict[str, GateSpec]:
+    """The four populations of quadrants that place themselves: the same gate, each keeping another part."""
+    from cytoreg.gating.methods.quadrants import names_of
+
+    inner = document.at("quadrants")
+    on = validate(params_of("quadrants"), inner, TemplateError).on
+    return {
+        name: _parse(replace(document, data={"quadrants": {**inner.data, "keep": keep}}), 0)
+        for name, keep in names_of(on).items()
+    }
 
 
 def _parse(document: YamlDocument, depth: int) -> GateSpec:
@@ -115,27 +134,42 @@ def _parse(document: YamlDocument, depth: int) -> GateSpec:
         return GateSpec(kind, parts=tuple(_parse(inner.at(i), depth + 1) for i in range(len(inner.data))))
     if kind == "not":
         return GateSpec(kind, parts=(_parse(inner, depth + 1),))
-    if kind in _GEOMETRY:
-        return drawn(validate(_GEOMETRY[kind], inner, TemplateError).gate())
+    if kind in GEOMETRY:
+        return drawn(validate(GEOMETRY[kind], inner, TemplateError).gate())
     fallback = None
     if _has_key(inner.data, "fallback"):
         fallback = _parse(inner.at("fallback"), depth + 1)
-    params = validate(params_of(kind), inner, TemplateError)
-    _usable_fallback(inner, fallback, shared=getattr(params, "by", "sample") != "sample")
+    params = validate(_schema(kind, inner), inner, TemplateError)
+    _usable_fallback(inner, fallback, getattr(params, "by", "sample"))
     on = (params.on,) if isinstance(params.on, str) else tuple(params.on)
     return GateSpec(kind, params=params, fallback=fallback, on=on)
 
 
-def _usable_fallback(document: YamlDocument, fallback: GateSpec | None, *, shared: bool) -> None:
+def _schema(kind: str, inner: YamlDocument) -> Any:
+    try:
+        return params_of(kind)
+    except TemplateError as problem:  # of a plug-in
+        raise TemplateError(f"{inner.where(())}: {problem}") from None
+
+
+def _usable_fallback(document: YamlDocument, fallback: GateSpec | None, by: str) -> None:
     """A fallback is a method or a geometry; that of a cut which tubes share is one cut on one axis."""
     if fallback is None:
         return
+    shared = by != "sample"
     if fallback.parts or fallback.population:
         raise TemplateError(
             f"{document.where(['fallback'])}: expected an automatic method or a geometry, "
             f"found {fallback.population or fallback.kind!r}"
         )
-    if shared and fallback.kind in _GEOMETRY and fallback.kind != "range":
+    said: set[str] = getattr(fallback.params, "model_fields_set", set()) & {"by", "pool", "pull", "weigh"}
+    if said and (said != {"by"} or fallback.by != by):
+        word = min(said)
+        raise TemplateError(
+            f"{document.where(['fallback', fallback.kind, word])}: a fallback is shared as the gate is that it stands in "
+            f"for (by: {by}); leave {word} out"
+        )
+    if shared and fallback.kind in GEOMETRY and fallback.kind != "range":
         raise TemplateError(
             f"{document.where(['fallback'])}: a cut that tubes share needs a method or a range, found {fallback.kind!r}"
         )
@@ -153,155 +187,14 @@ def _has_key(data: Any, key: str) -> bool:
 
 
 def _kind_of(document: YamlDocument) -> str:
-    known = [*_GEOMETRY, "all", "any", "not", *method_names()]
+    known = [*GEOMETRY, "all", "any", "not", *method_names()]
     if not isinstance(document.data, Mapping) or len(document.data) != 1:
         raise TemplateError(
             f"{document.where(())}: expected one gate, such as {{range: {{on: CD4, min: 2}}}}, "
             f"found {str(document.data)[:60]!r}"
         )
     kind = str(next(iter(document.data)))
-    if kind not in known:
+    if kind not in known and not is_method(kind):
+        known += plug_in_names()
         raise TemplateError(f"{document.where([kind])}: unknown gate '{kind}'; {suggest(kind, known, limit=30)}")
     return kind
-
-
-class _Range(StrictModel):
-    on: str
-    min: float = -INFINITY
-    max: float = INFINITY
-
-    @model_validator(mode="after")
-    def _some_width(self) -> _Range:
-        if not self.min <= self.max:  # equal: a gate that holds nothing, as programs may draw it
-            raise ValueError(f"expected min below max, found {self.min:g} and {self.max:g}")
-        return self
-
-    def gate(self) -> Gate:
-        return Range((self.on,), self.min, self.max)
-
-
-class _Rectangle(StrictModel):
-    on: list[str] = Field(min_length=1)
-    min: list[float | None]
-    max: list[float | None]
-
-    @model_validator(mode="after")
-    def _one_each(self) -> _Rectangle:
-        if not len(self.on) == len(self.min) == len(self.max):
-            raise ValueError(
-                f"{len(self.on)} axes need as many min and max, found {len(self.min)}, {len(self.max)}"
-            )
-        for axis, low, high in zip(self.on, *self._limits(), strict=True):
-            if not low <= high:
-                raise ValueError(f"expected min below max on {axis}, found {low:g} and {high:g}")
-        return self
-
-    def gate(self) -> Gate:
-        return Rectangle(tuple(self.on), *self._limits())
-
-    def _limits(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        low = tuple(-INFINITY if value is None else value for value in self.min)
-        high = tuple(INFINITY if value is None else value for value in self.max)
-        return low, high
-
-
-class _Polygon(StrictModel):
-    on: tuple[str, str]
-    vertices: list[tuple[FiniteFloat, FiniteFloat]] = Field(min_length=3)
-
-    def gate(self) -> Gate:
-        return Polygon(self.on, tuple(self.vertices))
-
-
-class _Ellipse(StrictModel):
-    on: list[str] = Field(min_length=1)
-    center: list[FiniteFloat]
-    covariance: list[list[FiniteFloat]]
-    distance: FiniteFloat = Field(default=1.0, gt=0, le=1e154)  # its square is compared with
-
-    definite: bool = True
-
-    @model_validator(mode="after")
-    def _positive_definite(self) -> _Ellipse:
-        import numpy as np
-
-        k = len(self.on)
-        if len(self.center) != k or len(self.covariance) != k or any(len(row) != k for row in self.covariance):
-            raise ValueError(f"{k} axes need a center of {k} numbers and a covariance of {k} x {k}")
-        if self.definite and not is_definite(self.covariance):
-            raise ValueError("the covariance must be symmetric and positive definite")
-        if np.linalg.matrix_rank(np.asarray(self.covariance)) < k:
-            raise ValueError("the covariance cannot be inverted")
-        return self
-
-    def gate(self) -> Gate:
-        covariance = tuple(tuple(row) for row in self.covariance)
-        return Ellipse(tuple(self.on), tuple(self.center), covariance, self.distance)
-
-
-class _Quadrant(StrictModel):
-    """Dividers on each axis, and which of the parts between them is kept.
-
-    at: one divider an axis, or an ascending list of them. keep: `++` and so on for one divider on each of two
-    axes; else a number an axis, counted from 0 for what lies below the first divider, null for anywhere.
-    """
-
-    on: list[str] = Field(min_length=2)
-    at: list[list[FiniteFloat]]
-    keep: str | list[int | None] | None = None
-
-    @field_validator("at", mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:
-        return [cut if isinstance(cut, list) else [cut] for cut in value] if isinstance(value, list) else value
-
-    @model_validator(mode="after")
-    def _fits(self) -> _Quadrant:
-        if len(self.at) != len(self.on):
-            raise ValueError(f"{len(self.on)} axes need dividers at {len(self.on)} places, found {len(self.at)}")
-        for axis, cuts in zip(self.on, self.at, strict=True):
-            if not cuts or any(left >= right for left, right in pairwise(cuts)):
-                raise ValueError(f"expected ascending dividers on {axis}, found {cuts}")
-        if isinstance(self.keep, str):
-            if not self._is_plain() or self.keep not in _SIGNS:
-                raise ValueError(f"expected one of {', '.join(_SIGNS)}, found {self.keep!r}")
-        elif self.keep is not None:
-            if len(self.keep) != len(self.on):
-                raise ValueError(
-                    f"{len(self.on)} axes need {len(self.on)} numbers to keep, found {len(self.keep)}"
-                )
-            for axis, cuts, place in zip(self.on, self.at, self.keep, strict=True):
-                if place is not None and not 0 <= place <= len(cuts):
-                    raise ValueError(f"{axis} has the parts 0 to {len(cuts)}, found {place}")
-        elif not self._is_plain():
-            raise ValueError("keep is required: which part between the dividers of each axis")
-        return self
-
-    def gate(self) -> Gate:
-        if isinstance(self.keep, str):
-            return self._part([sign == "+" for sign in self.keep])
-        return self._part(self.keep or [])
-
-    def parts(self) -> dict[str, GateSpec]:
-        """The four of one divider on each of two axes, by name."""
-        x, y = self.on
-        return {f"{x}{k[0]}{y}{k[1]}": drawn(self._part([sign == "+" for sign in k])) for k in _SIGNS}
-
-    def _is_plain(self) -> bool:
-        return len(self.on) == 2 and all(len(cuts) == 1 for cuts in self.at)
-
-    def _part(self, keep: Sequence[int | None]) -> Rectangle:
-        edges = [(-INFINITY, *cuts, INFINITY) for cuts in self.at]
-        low = tuple(-INFINITY if i is None else edge[i] for i, edge in zip(keep, edges, strict=True))
-        high = tuple(INFINITY if i is None else edge[i + 1] for i, edge in zip(keep, edges, strict=True))
-        return Rectangle(tuple(self.on), low, high)
-
-
-_SIGNS = ("++", "+-", "-+", "--")
-_GEOMETRY: dict[str, Any] = {
-    "range": _Range,
-    "rectangle": _Rectangle,
-    "polygon": _Polygon,
-    "ellipse": _Ellipse,
-    "quadrant": _Quadrant,
-}

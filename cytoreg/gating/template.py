@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cytoreg.compensation import Matrix
+from cytoreg.compensation import Matrix, SingleStains
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.fcs.sample import Sample
 from cytoreg.gating.axes import AxisSpec
 from cytoreg.gating.spec import GateSpec
 from cytoreg.transforms import Transform, transform_of
+from cytoreg.transforms.choosing import AUTO, CHOOSABLE, Chosen
 
 __all__ = ["ROOT", "Population", "SampleGates", "Template", "in_order"]
 
@@ -75,9 +76,11 @@ class SampleGates:
 class Template:
     """A gating template. populations stand in an order in which each comes after what it needs.
 
-    axes: those that are stated; a gate's axis that is not among them is a marker. matrices: by the name that
+    validation: what its gates were held against, for whoever is to trust them. axes: those that are stated; a gate's axis that is not among them is a marker. matrices: by the name that
     `compensation` of the template or of an axis gives. rule: how events are counted unless the caller says
-    otherwise. samples: for a workspace, each sample's own gates by sample name.
+    otherwise. remove: for which reasons of acquisition events are left out before gating (`quality.REMOVABLE`).
+    choose: which tubes share a scale whose parameter is `auto`: batch, study or sample. chosen: such scales, by axis,
+    once they are chosen. samples: for a workspace, each sample's own gates by sample name.
     where: the file it was read from. source: what was written there.
     """
 
@@ -85,8 +88,9 @@ class Template:
     populations: Mapping[str, Population]
     description: str = ""
     reference: str = ""
+    validation: str = ""
     markers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    compensation: str = "from_file"
+    compensation: str | SingleStains = "from_file"
     transforms: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, AxisSpec] = field(default_factory=dict)
     matrices: Mapping[str, Matrix] = field(default_factory=dict)
@@ -94,6 +98,9 @@ class Template:
     samples: Mapping[str, SampleGates] = field(default_factory=dict)
     report: tuple[str, ...] = ()
     intensities: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    choose: str = "batch"
+    chosen: Mapping[str, Chosen] = field(default_factory=dict, compare=False)
     where: str = field(default="", compare=False)
     source: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
@@ -103,13 +110,36 @@ class Template:
         said = self.source or self.describe()
         return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
-    def transform_for(self, axis: str, top: float, *, is_scatter_or_time: bool) -> Transform:
-        """The display scale of a marker; scatter and time are linear unless the template says otherwise."""
+    def transform_for(
+        self, axis: str, top: float, *, is_scatter_or_time: bool, chosen: Chosen | None = None
+    ) -> Transform:
+        """The display scale of a marker; scatter and time are linear unless the template says otherwise.
+
+        chosen: the parameter that is `auto`; while nobody has chosen it, it is what it is by default.
+        """
+        kind, params = self.scale_of(axis, is_scatter_or_time=is_scatter_or_time)
+        if AUTO in params.values():
+            parameter, default = CHOOSABLE[kind]
+            params = {**params, parameter: default if chosen is None else chosen.value}
+        return transform_of(kind, {"T": top, **params} if kind in _WITH_TOP else params)
+
+    def scale_of(self, axis: str, *, is_scatter_or_time: bool) -> tuple[str, dict[str, Any]]:
+        """The scale of a marker in the template's words: its kind and its parameters."""
         said = next((value for key, value in self.transforms.items() if key.casefold() == axis.casefold()), None)
         if said is None:
             said = "linear" if is_scatter_or_time else self.transforms.get("default", {"logicle": {}})
         kind, params = (said, {}) if isinstance(said, str) else next(iter(said.items()))
-        return transform_of(kind, {"T": top, **(params or {})} if kind in _WITH_TOP else params or {})
+        return kind, dict(params or {})
+
+    @property
+    def has_auto(self) -> bool:
+        """Whether a scale is to be chosen from the data."""
+        return any(
+            AUTO in (params or {}).values()
+            for said in self.transforms.values()
+            if not isinstance(said, str)
+            for params in said.values()
+        )
 
     def children(self, key: str) -> Iterator[Population]:
         """The populations cut directly out of one."""
@@ -161,9 +191,13 @@ class Template:
     def describe(self) -> dict[str, Any]:
         """The template as its YAML file would say it."""
         said: dict[str, Any] = {"cytoreg": 1, "name": self.name}
-        said |= {key: value for key in ("description", "reference") if (value := getattr(self, key))}
+        said |= {key: value for key in ("description", "reference", "validation") if (value := getattr(self, key))}
         if self.rule != "events":
             said["rule"] = self.rule
+        if self.choose != "batch":
+            said["choose"] = {"by": self.choose}
+        if self.remove:
+            said["quality"] = {"remove": list(self.remove)}
         said |= _rest(self)
         if self.samples:
             said["samples"] = {
@@ -185,7 +219,8 @@ def _rest(template: Template) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if template.markers:
         said["markers"] = {name: {"aliases": list(words)} for name, words in template.markers.items()}
-    said["compensation"] = template.compensation
+    stated = template.compensation
+    said["compensation"] = stated if isinstance(stated, str) else stated.describe()
     if template.matrices:
         said["matrices"] = {name: matrix.describe() for name, matrix in template.matrices.items()}
     if template.transforms:

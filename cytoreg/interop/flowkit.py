@@ -44,9 +44,10 @@ def compare(result: Result) -> list[Difference]:
     for name, mask in theirs.items():
         ours = result.mask(name)
         axes = result.gates[name].gate.on
+        root = result.nodes["root"]
         for event in np.flatnonzero(ours != mask):
             values = tuple(
-                float(result.events.display(result.nodes["root"], axis)[event])
+                float(result.events.display(root, axis)[np.searchsorted(root.index, event)])
                 for axis in axes
                 if axis in result.bound.axes
             )
@@ -61,7 +62,7 @@ def membership(result: Result) -> dict[str, Mask]:
     classes. Booleans over gates are put together from its answers, since FlowKit has no names for parts.
     """
     columns = _display_columns(result)
-    found: dict[str, Mask] = {"root": np.ones(result.n_events, dtype=bool)}
+    found: dict[str, Mask] = {"root": result.mask("root")}
     if result.bound.start is not None:
         found[result.bound.start] = found["root"]
     gates = {name: applied.gate for name, applied in result.gates.items()}

@@ -10,7 +10,7 @@ __all__ = ["left_behind", "not_placed"]
 
 def left_behind(template: Template, kind: str) -> list[str]:
     """One sentence with what a template says beyond its gates, none where it says nothing. kind: `GatingML`, ..."""
-    words = ("description", "reference", "markers", "report", "intensities")
+    words = ("description", "reference", "validation", "markers", "report", "intensities")
     found = [word for word in words if getattr(template, word)]
     trees = (template, *(item.template for item in template.samples.values()))
     populations = [population for tree in trees for population in tree.populations.values()]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cytoreg.compensation import SingleStains
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.read_template import parse_template
 from cytoreg.gating.template import Template
@@ -64,6 +65,8 @@ def _reader_for(path: Path) -> Any:
 
 def _with_matrix(template: Template, folder: Path) -> Template:
     """A compensation matrix that a template names lies beside it, unless there is none there."""
+    if isinstance(template.compensation, SingleStains):
+        return replace(template, compensation=template.compensation.beside(folder))
     if template.compensation in template.matrices:
         return template
     beside = folder / template.compensation

@@ -12,12 +12,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from cytoreg.clinical.timeline import natural_key
+from cytoreg.gating.naming import steps_of
 from cytoreg.reports.flags import Flags, flag_text, flags_of
 from cytoreg.reports.questions import Answer, answers_of, without_caution
 from cytoreg.reports.results import Results, records
 from cytoreg.reports.strips import value_strip
 from cytoreg.reports.trajectories import Axis, cohort_trajectory, styles_of
 from cytoreg.reports.words import (
+    SPACE,
     counted,
     joined,
     label,
@@ -187,9 +189,13 @@ def _quality(results: Results, flags: Flags) -> dict[str, Any]:
             for name in names or ("",):
                 counts[flag_text(code, (name,) if name else ())] += 1
     identity = results.samples.set_index("sample_id")
-    doubted = sorted((sample for sample, codes in flags.by_sample.items() if codes), key=natural_key)
+    scores = _scores(results)
+    doubted = sorted(
+        (sample for sample, codes in flags.by_sample.items() if codes),
+        key=lambda sample: (scores.get(sample, (2.0, ""))[0], natural_key(sample)),  # the least sure first
+    )
     rows = [
-        {"sample": sample, "flags": flags.words(sample)}
+        {"sample": sample, "flags": flags.words(sample), "least_sure": _least_sure(*scores.get(sample, (2.0, "")))}
         | {key: str(identity.loc[sample, key]) for key in ("subject_id", "visit", "panel")}
         for sample in doubted
     ]
@@ -205,6 +211,24 @@ def _quality(results: Results, flags: Flags) -> dict[str, Any]:
         "rows": rows,
         "total": total,
     }
+
+
+def _scores(results: Results) -> dict[str, tuple[float, str]]:
+    """The lowest score among the gates of each sample, and the gate; only where the run has said it."""
+    table = results.samples
+    if not {"score", "least_sure"} <= set(table.columns):
+        return {}
+    known = table[table["score"].notna()]
+    return {
+        str(name): (float(score), str(gate))
+        for name, score, gate in zip(known["sample_id"], known["score"], known["least_sure"], strict=True)
+        if score != ""
+    }
+
+
+def _least_sure(score: float, gate: str) -> str:
+    """A gate with its score, as `0.31 CD25+`; empty where there is none."""
+    return f"{score:.2f}{SPACE}{steps_of(gate)[-1]}" if gate else ""
 
 
 def main_value_text(row: Mapping[str, Any], name: str) -> str:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cytoreg.batch.absolute import FLAG_PREFIX
 from cytoreg.reports.results import Results
 from cytoreg.reports.words import flag_words, flags_in, joined
 
@@ -39,6 +40,8 @@ def flags_of(results: Results) -> Flags:
         names = table[name] if name else [""] * len(table)
         for sample, about, given in zip(table["sample_id"], names, table["flags"], strict=True):
             for code in flags_in(given) if sample in found else []:
+                if name and code.startswith(FLAG_PREFIX):
+                    continue  # said of the tube
                 if code.startswith("above:") or (name == "percentage" and code != "not_in_panel" and len(gates)):
                     continue  # said of the gate that it is about
                 abouts = found[sample].setdefault(code, [])

@@ -22,7 +22,8 @@ COUNTING = (
 )
 PLACED = (
     "The interval of a percentage holds both the counting of events (Wilson, J Am Stat Assoc 1927;22:209) and the "
-    "placement of its gates."
+    "placement of its gates, by a bootstrap over the events that refits every gate on the way; the two are added on the "
+    "logit scale."
 )
 
 
@@ -51,6 +52,7 @@ def _templates(said: Mapping[str, Any]) -> list[dict[str, Any]]:
             "digest": str(template.get("digest", "")),
             "description": str(template.get("description", "")),
             "reference": str(template.get("reference", "")),
+            "validation": str(template.get("validation", "") or ""),
             "meanings": [(name, text) for name, text in (template.get("meanings") or {}).items() if text],
         }
         for panel, template in (said.get("templates") or {}).items()

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from cytoreg.reports.acquisition import acquisition_strip
 from cytoreg.reports.cohort import main_value_text, time_axis
 from cytoreg.reports.course import patient_trajectory
 from cytoreg.reports.flags import Flags, flag_text
@@ -41,6 +42,7 @@ class SampleView:
     flags: tuple[str, ...]
     problems: str
     pictures: tuple[GatePicture, ...]
+    acquisition: Markup | None = None
 
 
 def patient_page(results: Results, subject: str, correlations: pd.DataFrame, flags: Flags) -> dict[str, Any]:
@@ -279,6 +281,7 @@ def _sample(results: Results, row: Mapping[str, Any], flags: Flags) -> SampleVie
     path = results.folder / "pictures" / f"{safe_name(sample)}.json"
     events = row.get("events")
     shared = flags.shared.get(str(row["panel"]), {})
+    stored = read_json(path) if path.is_file() else {}
     return SampleView(
         sample=sample,
         visit=str(row["visit"]),
@@ -286,7 +289,8 @@ def _sample(results: Results, row: Mapping[str, Any], flags: Flags) -> SampleVie
         events=f"{float(events):,.0f} events" if isinstance(events, int | float) and events == events else "",
         flags=(*flags.words(sample), *(flag_text(code, names) for code, names in shared.items())),
         problems=str(row.get("problems") or ""),
-        pictures=tuple(gate_pictures(read_json(path))) if path.is_file() else (),
+        pictures=tuple(gate_pictures(stored)),
+        acquisition=acquisition_strip(stored.get("course")),
     )
 
 

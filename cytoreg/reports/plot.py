@@ -192,7 +192,7 @@ _MARKERS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D"}
 def _correlation_words(seen: pd.DataFrame) -> str:
     from cytoreg.reports.words import number, p_value
     from cytoreg.stats import repeated_measures_correlation
-    from cytoreg.stats.correlation import partial_correlation
+    from cytoreg.stats.partial import partial_correlation
 
     within = repeated_measures_correlation(seen["subject_id"], seen["x"], seen["y"])
     found, n, kind = within.correlation, within.n_pairs, "within subjects"

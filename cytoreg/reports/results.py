@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from cytoreg.batch.absolute import FLAG_PREFIX
 from cytoreg.clinical import Clinical, link
 from cytoreg.clinical.timeline import baseline_rows, natural_key, visit_order
 from cytoreg.errors import AnalysisError, StudyError, suggest
@@ -181,7 +182,8 @@ class Results:
         rows = table[
             (table["subject_id"] == subject) & (table["visit"] == visit) & table["percentage"].isin(names)
         ]
-        return list(dict.fromkeys(flag_words(code) for given in rows["flags"] for code in flags_in(given)))
+        codes = [code for given in rows["flags"] for code in flags_in(given)]
+        return list(dict.fromkeys(flag_words(code) for code in codes if not code.startswith(FLAG_PREFIX)))
 
     def why_missing(self, row: Mapping[str, Any], percentage: str) -> str:
         """Why a subject's visit has no value of a percentage, in words."""

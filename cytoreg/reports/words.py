@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cytoreg.batch.absolute import FLAG_PREFIX
+
 __all__ = [
     "counted",
     "factor",
@@ -51,15 +53,40 @@ UNITS: Mapping[str, str] = {
     "esr": "mm/h",
 }
 FLAGS: Mapping[str, str] = {
-    "no_control": "no control tube (FMO) for this cut",
+    "no_control": "no control tube for this cut",
     "doubt": "the automatic gate may be misplaced",
+    "far_from_others": "the tube's own gate lies far from those of the others",
+    "pulled": "the tube's own cut lay far from the others' and was replaced by theirs",
     "not_placed": "the gate could not be placed",
     "not_in_panel": "the panel does not measure this",
     "step_skipped": "a step above was skipped, as the panel lacks its marker",
     "empty_parent": "no cell in the population it is cut from",
+    "below_lod": "too few cells to say that there are any",
+    "below_lloq": "too few cells to say how many",
+    "unsteady": "the gate could not be placed again in more than a tenth of the replicates",
+    "few_beads": "fewer than 1,000 beads counted",
+    "no_beads": "no bead counted",
+    "too_many_beads": "more beads counted than were added",
+    "beads_refused": "beads cannot count in a washed or permeabilised tube",
+    "no_count": "what the count is taken from is missing, or stands twice",
+    "implausible_count": "the haematology count is beyond what blood holds; is the unit right?",
+    "source_flagged": "the population that the count is taken from has flags of its own",
+    "drawn_apart": "the two tubes of the visit were drawn on different days",
     "few_events": "fewer than 1,000 events in the file",
     "margin": "more than 5 % of the events lie at the top of a detector's scale",
+    "many_doublets": "more than 25 % of the events look like doublets",
+    "drift": "the signal drifts while the tube runs",
+    "jump": "the signal jumps, or differs in a stretch of the tube",
+    "clog": "for at least 1 % of the time nearly nothing flowed",
+    "flow_rate": "events came in a rush",
+    "time_backwards": "the time channel begins again within the file",
+    "time_disordered": "the events do not stand in order of time",
     "file_problem": "the file departs from the FCS standard in a way that may touch a number",
+}
+REMOVED: Mapping[str, str] = {
+    "margin": "events at the top of a scale",
+    "time": "stretches of unsteady signal",
+    "rate": "stretches of odd flow rate",
 }
 METHODS: Mapping[str, str] = {
     "valley": "the valley between two peaks",
@@ -67,6 +94,8 @@ METHODS: Mapping[str, str] = {
     "quantile": "a fixed share of the events",
     "internal": "an internal negative population",
     "fmo": "an FMO control",
+    "isotype": "an isotype control",
+    "unstained": "unstained cells",
     "mixture": "a mixture of t distributions",
     "singlets": "the line of single cells",
     "drawn": "a fixed geometry",
@@ -157,6 +186,11 @@ def flag_words(code: str) -> str:
     """
     if code.startswith("above:"):
         return f"a step above: {flag_words(code.removeprefix('above:'))}"
+    if code.startswith("removed:"):
+        why = code.removeprefix("removed:")
+        return f"{REMOVED.get(why, why)} left out before gating, as asked for"
+    if code.startswith(FLAG_PREFIX):
+        return f"cells per microlitre: {FLAGS.get(code.removeprefix(FLAG_PREFIX), code)}"
     if code.startswith("fallback:"):
         method = code.removeprefix("fallback:")
         return f"placed by {METHODS.get(method, method)} instead of the preferred method"
@@ -184,6 +218,8 @@ def unit_of(name: str, linked: Any = None) -> str:
     """The unit of a column: percentage points, those we know, or what the column `NAME_unit` says."""
     if " % of " in name:
         return "percentage points"
+    if name.partition(" [")[0].endswith(" per uL"):
+        return "cells/µL"
     if linked is not None and f"{name}_unit" in linked.columns:
         said = linked[f"{name}_unit"].dropna()
         if len(said):

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cytoreg.errors import StudyError
 from cytoreg.simulation.disease import ARMS, Effects, Latent, components, draw_latent, effects_of
 
-__all__ = ["VISITS", "Cohort", "simulate_cohort"]
+__all__ = ["FIRST_DAY", "VISITS", "Cohort", "randomise", "simulate_cohort"]
 
 VISITS: Mapping[str, int] = {"baseline": 0, "month1": 30, "month3": 90}
-_FIRST_DAY = dt.date(2021, 3, 1)
+FIRST_DAY = dt.date(2021, 3, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class Cohort:
     """A simulated cohort: clinical tables as a clinic would send them, and the latent truth behind them.
 
     subjects, visits, infusions: columns as in the guide to clinical tables; days are dates. A missed visit is
-    not in `visits`. day_of: planned day of each visit name, in order.
+    not in `visits`. day_of: planned day of each visit name, in order. adverse_events, labs: of a trial only.
     """
 
     subjects: pd.DataFrame
@@ -40,6 +41,8 @@ class Cohort:
     scenario: str
     seed: int
     day_of: Mapping[str, int]
+    adverse_events: pd.DataFrame | None = None
+    labs: pd.DataFrame | None = None
 
     @property
     def truth(self) -> pd.DataFrame:
@@ -86,10 +89,7 @@ def simulate_cohort(
     if seed < 0:
         raise StudyError(f"simulated cohort: seed {seed}, expected 0 or more")
     rng = np.random.default_rng([seed, 101])
-    blocks = [rng.permutation([0, 0, 1, 1]) for _ in range(-(-n_subjects // 4))]
-    arm = np.concatenate(blocks)[:n_subjects]
-    if n_subjects % 4:  # a last block cut short still has both arms in it
-        arm[n_subjects - n_subjects % 4 :] = rng.permutation([0, 1, int(rng.integers(2))][: n_subjects % 4])
+    arm = randomise(n_subjects, rng)
     latent = draw_latent(arm, np.array(days, dtype=np.float64), effects, rng)
     jitter = np.array([0 if day == 0 else max(1, min(10, day // 15)) for day in days])
     shifts = np.rint(rng.uniform(-1, 1, (n_subjects, len(days))) * jitter).astype(int)
@@ -97,7 +97,7 @@ def simulate_cohort(
     attended = rng.random((n_subjects, len(days))) >= missed
     attended[:, 0] = True
     parts = components(latent.das28, latent.log_cytokine, rng)
-    first = [_FIRST_DAY + dt.timedelta(days=int(day)) for day in start]
+    first = [FIRST_DAY + dt.timedelta(days=int(day)) for day in start]
     ids = [f"P{i + 1:03d}" for i in range(n_subjects)]
     rows, columns = np.nonzero(attended)
     dates = [first[i] + dt.timedelta(days=days[t] + int(shifts[i, t])) for i, t in zip(rows, columns, strict=True)]
@@ -133,3 +133,12 @@ def simulate_cohort(
         }
     )
     return Cohort(subjects, table, infusions, latent, effects, name, seed, day_of)
+
+
+def randomise(n_subjects: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """(n,) index into `ARMS`, in blocks of four, two to each arm."""
+    blocks = [rng.permutation([0, 0, 1, 1]) for _ in range(-(-n_subjects // 4))]
+    arm = np.concatenate(blocks)[:n_subjects]
+    if n_subjects % 4:  # a last block cut short still has both arms in it
+        arm[n_subjects - n_subjects % 4 :] = rng.permutation([0, 1, int(rng.integers(2))][: n_subjects % 4])
+    return arm

@@ -16,6 +16,7 @@ __all__ = [
     "SCENARIOS",
     "Effects",
     "Latent",
+    "acr_of",
     "components",
     "das28_crp_of",
     "draw_latent",
@@ -205,6 +206,20 @@ def das28_crp_of(parts: Mapping[str, FloatArray]) -> FloatArray:
     """DAS28-CRP of whole arrays of components, by the formula that `cytoreg.clinical.das28_crp` cites."""
     joints = 0.56 * np.sqrt(parts["tender28"]) + 0.28 * np.sqrt(parts["swollen28"])
     return joints + 0.36 * np.log1p(parts["crp"]) + 0.014 * parts["patient_global"] + 0.96
+
+
+def acr_of(parts: Mapping[str, FloatArray], level: float) -> NDArray[np.bool_]:
+    """ACR response of each visit against the first, (n, v), by the rule that `cytoreg.clinical.acr` cites, of whole
+    arrays of components without gaps; the first column is without meaning.
+    """
+
+    def improved(name: str) -> NDArray[np.bool_]:
+        before = np.asarray(parts[name], dtype=float)[:, :1]
+        return (np.asarray(parts[name]) <= before * (1 - level / 100) + 1e-9) & (before > 0)
+
+    five = ("patient_global", "evaluator_global", "pain", "haq_di", "crp")
+    enough: NDArray[np.bool_] = np.sum([improved(name) for name in five], axis=0) >= 3
+    return enough & improved("tender68") & improved("swollen66")
 
 
 def _logit(p: FloatArray) -> FloatArray:

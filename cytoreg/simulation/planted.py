@@ -14,7 +14,7 @@ from cytoreg.simulation.cohort import VISITS
 from cytoreg.simulation.disease import ARMS, Effects, components, das28_crp_of, draw_latent, effects_of
 from cytoreg.simulation.panels import PANELS, kind_shares
 
-__all__ = ["beside", "planted_values"]
+__all__ = ["beside", "expected_cd4", "planted_values"]
 
 PATIENTS = 100_000
 _SEED = 20_130_101  # of the large cohort, the same for every study
@@ -43,7 +43,7 @@ def planted_values(
     arm = np.arange(PATIENTS) % 2
     latent = draw_latent(arm, np.array(list(day_of.values()), dtype=np.float64), effects, rng)
     das28 = das28_crp_of(components(latent.das28, latent.log_cytokine, rng))
-    share = _measured(latent.treg, _expected_cd4(latent.blood(slice(None), slice(None)), events), rng)
+    share = _measured(latent.treg, expected_cd4(latent.blood(slice(None), slice(None)), events), rng)
     logit = np.log(share / (1 - share))
 
     rises, falls = effects.per_arm("treg_rise"), effects.per_arm("das28_fall")
@@ -80,7 +80,7 @@ def plan_order() -> tuple[str, ...]:
     return ("treg_rises", "activity_falls", "arms_differ", "treg_arms", "treg_vs_das28", "within_patient")
 
 
-def _expected_cd4(blood: Composition, events: int) -> FloatArray:
+def expected_cd4(blood: Composition, events: int) -> FloatArray:
     """CD4+ T cells that a Treg tube of so many events holds, single and alive."""
     panel = PANELS["treg"]
     shares = kind_shares(panel, blood)

@@ -1,4 +1,8 @@
-"""p-values adjusted for the number of questions asked, within the families that a plan declares."""
+"""p-values adjusted for the number of tests made, within the families of analyses that a plan declares.
+
+Every arm, visit and contrast with a p-value counts, not only the row that answers the question: what a reader may pick
+from has to be paid for. Holm S, Scand J Stat 1979;6:65-70; Benjamini Y & Hochberg Y, J R Stat Soc B 1995;57:289-300.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cytoreg.stats.estimate import Estimate
+from cytoreg.stats.estimate import DESCRIPTIVE, SENSITIVITY, Estimate
 from cytoreg.stats.plan import Multiplicity
 
-__all__ = ["adjust_families", "adjusted"]
+__all__ = ["adjust_families", "adjusted", "counts"]
 
 
 def adjusted(p_values: Sequence[float], method: str) -> list[float]:
@@ -30,14 +34,28 @@ def adjusted(p_values: Sequence[float], method: str) -> list[float]:
     return [math.nan if math.isnan(p) else float(q) for p, q in zip(p_values, corrected, strict=True)]
 
 
-def adjust_families(rows: Sequence[Estimate], multiplicity: Multiplicity) -> list[Estimate]:
-    """The rows with `family` and `p_adjusted` on the primary row of each analysis in a family.
+def counts(row: Estimate) -> bool:
+    """Whether a row is a test that its family must pay for.
 
-    Every analysis declared in a family counts, also one whose model gave no p (it counts as p = 1).
+    Every p-value of an arm, visit or contrast is one, unless its note calls it descriptive or a sensitivity
+    analysis. A row that should have given a p and gave a reason instead (no estimate, or one without an interval) is
+    one too. An estimate with an interval and no p, such as the mean of an arm, is none.
+    """
+    if row.note.startswith((DESCRIPTIVE, SENSITIVITY)):
+        return False
+    if not math.isnan(row.p_value) or row.primary:
+        return True
+    return math.isnan(row.estimate) or math.isnan(row.ci_low)
+
+
+def adjust_families(rows: Sequence[Estimate], multiplicity: Multiplicity) -> list[Estimate]:
+    """The rows with `family` and `p_adjusted` on each row of a family's analyses that counts (see `counts`).
+
+    A row whose model gave no p counts as p = 1 and stays without one.
     """
     done = list(rows)
     for family, names in multiplicity.families.items():
-        places = [i for i, row in enumerate(done) if row.primary and row.analysis in names]
+        places = [i for i, row in enumerate(done) if row.analysis in names and counts(row)]
         for place, p in zip(places, adjusted([done[i].p_value for i in places], multiplicity.method), strict=True):
             done[place] = replace(done[place], family=family, p_adjusted=p)
     return done

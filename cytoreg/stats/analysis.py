@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from cytoreg.clinical.linker import link
 from cytoreg.clinical.tables import TABLES, clinical_from_frames
 from cytoreg.errors import AnalysisError, suggest
 from cytoreg.stats.adjust import adjust_families
-from cytoreg.stats.estimate import Estimate, results_table
+from cytoreg.stats.claims import claims_table, is_contrast_of_arms
+from cytoreg.stats.declared import Declared, statuses
+from cytoreg.stats.estimand import estimands
+from cytoreg.stats.estimate import EXPLORATORY, Estimate, results_table
+from cytoreg.stats.missing.strategy import Strategy
 from cytoreg.stats.plan import Plan, ReadPlan, plan_hash, read_plan
-from cytoreg.stats.questions import answer_of
-from cytoreg.stats.sentence import p_text, sentence
-from cytoreg.stats.values import Data
+from cytoreg.stats.sentence import CLEAR, p_text, sentence
 
 __all__ = ["Analysis", "analyse", "linked_table"]
 
@@ -28,7 +30,9 @@ class Analysis:
     """What a plan's questions came to.
 
     results: the `associations` table. sentences: analysis -> the primary result in words. plan_hash: SHA-256
-    of the plan. notes: what a reader should know. linked: the table it was computed from.
+    of the plan. notes: what a reader should know. linked: the table it was computed from. claims: what may be said,
+    a row a claim (`cytoreg.stats.claims`). estimands: analysis -> its estimand in the terms of ICH E9(R1). exploratory:
+    analysis -> why it is not planned. imputed: what was imputed, by column and visit; None where nothing was.
     """
 
     results: pd.DataFrame
@@ -36,6 +40,10 @@ class Analysis:
     plan_hash: str
     notes: tuple[str, ...]
     linked: pd.DataFrame
+    claims: pd.DataFrame = field(default_factory=pd.DataFrame)
+    estimands: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    exploratory: Mapping[str, str] = field(default_factory=dict)
+    imputed: pd.DataFrame | None = None
 
     def summary(self) -> str:
         """The results as a text table for a terminal or a paper's draft, then the notes."""
@@ -59,12 +67,16 @@ class Analysis:
 
 
 def analyse(
-    tables: Mapping[str, pd.DataFrame], plan: ReadPlan | Plan | Mapping[str, Any] | Path | str
+    tables: Mapping[str, pd.DataFrame],
+    plan: ReadPlan | Plan | Mapping[str, Any] | Path | str,
+    *,
+    declared: Declared | None = None,
 ) -> Analysis:
     """Answer a plan.
 
     tables: either `linked` (a row a subject's visit), or any of samples with percentages, subjects, visits
-    and infusions, which are linked first. plan: a file, a mapping, or a Plan.
+    and infusions, which are linked first. plan: a file, a mapping, or a Plan. declared: the plan that was declared
+    first, as a study's lock holds it; what is not in it is marked exploratory. Without one the plan is taken at its word.
 
     Raises `AnalysisError` for a plan that is wrong or names what the tables do not have (file, line and key,
     and the nearest names), `LinkError` for tables that are wrong. Too few data are no error: the row has a
@@ -72,20 +84,25 @@ def analyse(
     """
     read = read_plan(plan)
     linked, notes = linked_table(tables, read)
+    digest = plan_hash(read.plan)
+    status = statuses(read.plan, digest, declared)
+    strategy = Strategy(linked, read)
     rows: list[Estimate] = []
-    for name, question in read.plan.analyses.items():
-        rows += answer_of(question.type)(question, Data(linked, read, name))
+    for name in read.plan.analyses:
+        rows += [replace(row, status=status[name][0]) for row in strategy.answer(name)]
     rows = adjust_families(rows, read.plan.multiplicity)
-    sentences = {
-        name: sentence(question, [row for row in rows if row.analysis == name])
-        for name, question in read.plan.analyses.items()
-    }
+    exploratory = {name: why for name, (kind, why) in status.items() if kind == EXPLORATORY}
+    own = {name: [row for row in rows if row.analysis == name] for name in read.plan.analyses}
     return Analysis(
         results=results_table(rows),
-        sentences=sentences,
-        plan_hash=plan_hash(read.plan),
-        notes=(*notes, *_plan_notes(read, linked)),
+        sentences={name: _sentence(read.plan, name, own[name], exploratory) for name in own},
+        plan_hash=digest,
+        notes=(*notes, *strategy.notes(), *_plan_notes(read, linked), *_said_of_exploratory(exploratory)),
         linked=linked,
+        claims=claims_table(rows),
+        estimands=estimands(read.plan),
+        exploratory=exploratory,
+        imputed=strategy.counts(),
     )
 
 
@@ -123,17 +140,40 @@ def linked_table(
 
 
 def _plan_notes(read: ReadPlan, linked: pd.DataFrame) -> list[str]:
-    """What the plan declares and these results do not do."""
+    """What the plan names and the table does not have."""
     notes = []
-    missing = read.plan.missing
-    if missing.nonresponder_imputation or missing.multiple_imputation:
-        place = read.document.where(("missing",))
-        notes.append(f"{place}: imputation is not in this version; analyses rest on the values that are there")
     for key, column in read.plan.outcome.model_dump().items():
         if column is not None and column not in linked.columns:
             place = read.document.where(("outcome", key))
             notes.append(f"{place}: the linked table has no column '{column}'")
     return notes
+
+
+def _said_of_exploratory(exploratory: Mapping[str, str]) -> list[str]:
+    return [f"{name} is exploratory: {why}" for name, why in exploratory.items()]
+
+
+def _sentence(plan: Plan, name: str, rows: list[Estimate], exploratory: Mapping[str, str]) -> str:
+    """The answer in words; of a change by arm, what the arms' difference says of the treatment; marked if exploratory."""
+    said = sentence(plan.analyses[name], rows)
+    answer = next((row for row in rows if row.primary), None)
+    contrast = next((row for row in rows if is_contrast_of_arms(row)), None)
+    if answer is not None and contrast is not None and not math.isnan(answer.p_value):
+        said += f" {_of_treatment(contrast)}"
+    return f"Exploratory ({exploratory[name]}): {said}" if name in exploratory else said
+
+
+def _of_treatment(row: Estimate) -> str:
+    """Whether the arms changed differently: only that speaks of the treatment."""
+    if math.isnan(row.p_value):
+        return f"Whether the treatment did it cannot be said: {row.note}."
+    p = row.p_value if math.isnan(row.p_adjusted) else row.p_adjusted
+    lead = "The arms changed differently" if p < CLEAR else "The arms did not clearly change differently"
+    adjusted = "" if math.isnan(row.p_adjusted) else f", adjusted {p_text(row.p_adjusted)}"
+    return (
+        f"{lead} ({row.contrast}: {row.estimate:+.3g}, 95 % interval {row.ci_low:+.3g} to {row.ci_high:+.3g}; "
+        f"{p_text(row.p_value)}{adjusted}); a claim about the treatment rests on this difference."
+    )
 
 
 def _bare_p(p: float) -> str:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
-__all__ = ["DESCRIPTIVE", "Estimate", "fisher_interval", "results_table"]
+__all__ = ["DESCRIPTIVE", "EXPLORATORY", "PLANNED", "SENSITIVITY", "Estimate", "fisher_interval", "results_table"]
 
 DESCRIPTIVE = "descriptive: not adjusted"
+SENSITIVITY = "sensitivity: not adjusted"
+PLANNED, EXPLORATORY = "planned", "exploratory"
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class Estimate:
     """A row of `associations`; numbers that could not be computed are NaN and `note` says why.
 
     `ci_low`, `ci_high`: 95 %. `primary` marks the one row that answers the question of its analysis.
+    `status`: planned, or exploratory where the analysis is not in the plan that was declared first. A note that
+    begins with `DESCRIPTIVE` or `SENSITIVITY` marks a row that is no test of its own and counts in no family.
     """
 
     analysis: str
@@ -42,6 +46,7 @@ class Estimate:
     family: str = ""
     primary: bool = False
     note: str = ""
+    status: str = PLANNED
 
 
 def results_table(rows: Iterable[Estimate]) -> pd.DataFrame:

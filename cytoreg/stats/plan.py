@@ -17,9 +17,12 @@ from cytoreg.yamlfile import StrictModel, YamlDocument, document_of, validate
 
 __all__ = [
     "Baseline",
+    "Missing",
+    "MultipleImputation",
     "Multiplicity",
     "Plan",
     "ReadPlan",
+    "TippingPoint",
     "plan_hash",
     "read_plan",
 ]
@@ -76,11 +79,42 @@ class Multiplicity(StrictModel):
     families: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
+class MultipleImputation(StrictModel):
+    """How missing components are imputed before scores are made of them."""
+
+    m: Annotated[int, Field(ge=2, le=1000)] = 20
+    method: Literal["predictive_mean_matching", "normal"] = "predictive_mean_matching"
+    iterations: Annotated[int, Field(ge=1, le=200)] = 10
+    visits: tuple[str, ...] | None = None  # None: those at which half of the subjects or more were seen
+    analyses: tuple[str, ...] | None = None  # None: every one of a type that imputed tables can answer
+
+
+class TippingPoint(StrictModel):
+    """By how much imputed values of an arm must be worse for the answer of an analysis to be lost."""
+
+    analysis: str
+    deltas: tuple[float, ...] = Field(min_length=1)  # added to imputed values, in the units of the value
+    arm: str | None = None  # None: the arms that are not the control
+
+
 class Missing(StrictModel):
-    """What shall stand for missing values."""
+    """What shall stand for missing values; where nothing is declared, an analysis rests on the values there are."""
 
     nonresponder_imputation: tuple[str, ...] = ()
-    multiple_imputation: Annotated[int, Field(ge=2)] | None = None
+    multiple_imputation: Annotated[int, Field(ge=2, le=1000)] | MultipleImputation | None = None
+    tipping_point: tuple[TippingPoint, ...] = ()
+
+    @property
+    def imputation(self) -> MultipleImputation | None:
+        """The declared imputation; a bare number is how many imputed tables there are."""
+        given = self.multiple_imputation
+        return MultipleImputation(m=given) if isinstance(given, int) else given
+
+    @model_validator(mode="after")
+    def _tipping_needs_imputing(self) -> Missing:
+        if self.tipping_point and self.multiple_imputation is None:
+            raise ValueError("tipping_point shifts imputed values: declare multiple_imputation beside it")
+        return self
 
 
 class Plan(StrictModel):
@@ -93,6 +127,17 @@ class Plan(StrictModel):
     analyses: dict[str, AnyQuestion] = Field(min_length=1)
     multiplicity: Multiplicity = Multiplicity()
     missing: Missing = Missing()
+    seed: Annotated[int, Field(ge=0)] = 1  # of every random step
+
+    @model_validator(mode="after")
+    def _missing_names_analyses(self) -> Plan:
+        imputation = self.missing.imputation
+        named = [("tipping_point", point.analysis) for point in self.missing.tipping_point]
+        named += [("multiple_imputation", name) for name in (imputation.analyses if imputation else None) or ()]
+        for key, name in named:
+            if name not in self.analyses:
+                raise ValueError(f"missing.{key} names the unknown analysis '{name}'; {suggest(name, self.analyses)}")
+        return self
 
     @model_validator(mode="after")
     def _families_name_analyses(self) -> Plan:

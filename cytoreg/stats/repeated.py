@@ -6,18 +6,19 @@ Bland & Altman, BMJ 1995;310:446; its interval as in Bakdash & Marusich, Front P
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cytoreg.stats.correlation import NOTHING, Correlation, correlate, dummies, filled, residuals, t_test_of
 from cytoreg.stats.estimate import DESCRIPTIVE, Estimate, fisher_interval
+from cytoreg.stats.partial import NOTHING, Correlation, correlate, filled, residuals, t_test_of
 from cytoreg.stats.questions import RepeatedCorrelation
 from cytoreg.stats.sentence import NOT_CAUSE, correlation_text, is_clear
 from cytoreg.stats.values import Data, visit_points
+from cytoreg.stats.visit_arm import confirmatory, design_of
 
 __all__ = ["Within", "repeated_correlation", "repeated_measures_correlation"]
 
@@ -77,51 +78,24 @@ def repeated_correlation(question: RepeatedCorrelation, data: Data) -> list[Esti
     """The within-subject correlation with `adjust` taken out (primary), and the one without, as descriptive.
 
     adjust: columns, `visit`, `arm`, and products such as `visit*arm`, which takes out what visits do in each
-    arm.
+    arm, and is taken out whatever else is named.
     """
     x, y = (
         data.value(name, key, data.scale_of(name, question.scale, other))
         for key, name, other in (("x", question.x, question.y), ("y", question.y, question.x))
     )
-    adjust = question.adjust
-    if adjust is None:
-        adjust = ("visit*arm",) if data.arms().notna().any() else ("visit",)
+    adjust, remark = confirmatory(question.adjust, data)
     blank = Estimate(analysis=data.analysis, type=question.type, term="", outcome=question.y, predictor=question.x)
-    rows: list[Estimate] = []
     subject = data.linked["subject_id"]
-    if adjust:
-        adjusted = repeated_measures_correlation(subject, x, y, _design(adjust, data))
-        term = f"within-subject correlation, adjusted for {' and '.join(adjust)}"
-        rows.append(replace(_row(blank, adjusted), term=term, primary=True))
+    adjusted = _row(blank, repeated_measures_correlation(subject, x, y, design_of(adjust, data)))
+    term = f"within-subject correlation, adjusted for {' and '.join(adjust)}"
+    note = "; ".join(part for part in (adjusted.note, remark) if part)
     crude = _row(blank, repeated_measures_correlation(subject, x, y))
-    note = "; ".join(part for part in (DESCRIPTIVE, crude.note) if part)
-    rows.append(replace(crude, term="within-subject correlation", note=note, primary=not adjust))
-    return rows
-
-
-def _design(adjust: Sequence[str], data: Data) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Columns for each term; a product of groups is the groups of their combinations."""
-    columns: list[Any] = []
-    for term in adjust:
-        cells = pd.Series("", index=data.linked.index)
-        slopes = np.ones((len(cells), 1))
-        missing = np.zeros(len(cells), dtype=bool)
-        for name in (part.strip() for part in term.split("*")):
-            if name in {"visit", "arm"} or not _is_number(data, name):
-                column = data.read.plan.treatment.arm if name == "arm" else name
-                labels = data.category(column, "adjust")
-                missing |= labels.isna().to_numpy()
-                cells = cells + "\x1f" + labels.fillna("")
-            else:
-                slopes = slopes * data.column(name, "adjust").to_numpy()[:, None]
-        indicator = np.hstack([np.ones((len(cells), 1)), dummies(cells)])
-        indicator[missing] = np.nan
-        columns += [indicator, indicator * slopes]
-    return np.hstack(columns)
-
-
-def _is_number(data: Data, name: str) -> bool:
-    return name in data.linked.columns and pd.api.types.is_numeric_dtype(data.linked[name])
+    crude_note = "; ".join(part for part in (DESCRIPTIVE, crude.note) if part)
+    return [
+        replace(adjusted, term=term, primary=True, note=note),
+        replace(crude, term="within-subject correlation", note=crude_note),
+    ]
 
 
 def _row(blank: Estimate, within: Within) -> Estimate:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cytoreg.stats.correlation import dummies
+from cytoreg.stats.partial import dummies
 from cytoreg.stats.estimate import Estimate, fisher_interval
 from cytoreg.stats.questions import Trend
 from cytoreg.stats.sentence import NOT_CAUSE, amount, verb_for

@@ -37,6 +37,8 @@ class Data:
         values = self.linked[name]
         if values.dtype == object and values.notna().sum() == 0:
             return pd.Series(np.nan, index=values.index)
+        if values.dtype == object and all(isinstance(value, (bool, np.bool_)) for value in values.dropna()):
+            values = values.astype("boolean")  # yes and no with gaps, as a join or a CSV file leaves them
         if isinstance(values.dtype, pd.BooleanDtype) or pd.api.types.is_numeric_dtype(values):
             return values.astype("Float64").astype(float)
         found = next(str(value) for value in values if pd.notna(value))

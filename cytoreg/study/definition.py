@@ -6,28 +6,35 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from cytoreg.batch.sheet import Tube, read_samples
+from cytoreg.compensation import SingleStains
 from cytoreg.errors import StudyError, suggest
 from cytoreg.gating.binding import Choices
+from cytoreg.gating.read_compensation import parse_compensation
 from cytoreg.gating.template import Template
+from cytoreg.gating.uncertainty import LLOQ, LOD, REPLICATES
 from cytoreg.interop import load_template
+from cytoreg.study.absolute import Counting, read_absolute
 from cytoreg.yamlfile import StrictModel, YamlDocument, load_yaml, validate
 
-__all__ = ["Study", "load_study"]
+if TYPE_CHECKING:
+    from cytoreg.clinical.tables import Rules, Source
+
+__all__ = ["Study", "load_study", "matrix_files"]
 
 FILE = "study.yaml"
-CLINICAL = ("subjects", "visits", "infusions", "adverse_events", "labs")
 
 
 @dataclass(frozen=True)
 class Study:
     """A study whose files are known. folder: where study.yaml stands; relative paths start there.
 
-    templates: panel -> template. clinical: table -> file. choices: by sample id.
+    templates: panel -> template. clinical: table -> where it stands. rules: how clinical cells are read. choices: by sample id. absolute: panel -> how its tubes
+    get cells per microlitre.
     """
 
     name: str
@@ -37,20 +44,21 @@ class Study:
     tubes: tuple[Tube, ...]
     templates: Mapping[str, Template]
     choices: Mapping[str, Choices]
-    clinical: Mapping[str, Path] = field(default_factory=dict)
+    clinical: Mapping[str, Source] = field(default_factory=dict)
+    rules: Rules | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     windows: Mapping[str, Any] = field(default_factory=dict)
     plan: Path | None = None
     seed: int = 0
     document: YamlDocument | None = None
+    absolute: Mapping[str, Counting] = field(default_factory=dict)
 
     def inputs(self) -> dict[str, Path]:
         """Every file that the numbers come from, by the name to show."""
-        files = [self.file, self.samples, *self.clinical.values(), self.plan]
-        files += [Path(c.compensation) for c in self.choices.values() if isinstance(c.compensation, Path)]
-        files += [
-            path for template in self.templates.values() for path in (self.matrix_of(template), _file_of(template))
-        ]
+        files = [self.file, self.samples, *(source.path for source in self.clinical.values()), self.plan]
+        files += [path for choice in self.choices.values() for path in matrix_files(choice.compensation)]
+        for template in self.templates.values():
+            files += [*matrix_files(self.matrix_of(template)), _file_of(template)]
         files += [tube.path for tube in self.tubes]
         shown = {}
         for path in files:
@@ -58,16 +66,33 @@ class Study:
                 shown[os.path.relpath(path, self.folder)] = path
         return shown
 
-    def matrix_of(self, template: Template) -> Path | None:
-        """The compensation matrix that a template names, where it names a file."""
+    def matrix_of(self, template: Template) -> Path | SingleStains | None:
+        """The compensation matrix that a template names, where it names a file, or the single stains it is made of."""
         said = template.compensation
-        return None if said in ("none", "from_file") else Path(said)
+        return None if said in ("none", "from_file") else said if isinstance(said, SingleStains) else Path(said)
+
+    def single_stains(self) -> list[SingleStains]:
+        """The sets of controls that matrices of this study are made of, each once."""
+        said = [choice.compensation for choice in self.choices.values()]
+        said += [template.compensation for template in self.templates.values()]
+        return list(dict.fromkeys(item for item in said if isinstance(item, SingleStains)))
+
+
+def matrix_files(said: object) -> list[Path]:
+    """The files that a choice of compensation is made of; none of a word such as `from_file`."""
+    if isinstance(said, SingleStains):
+        return said.files()
+    return [said] if isinstance(said, Path) else []
 
 
 def _file_of(template: Template) -> Path | None:
     """The file of a template of the study's own; a shipped one goes by version and digest."""
     path = Path(template.where)
     return path if path.is_file() else None
+
+
+class _Quality(StrictModel):
+    remove: list[Literal["margin", "time", "rate"]] | None = None
 
 
 class _Study(StrictModel):
@@ -77,14 +102,19 @@ class _Study(StrictModel):
     samples: str | None = None
     template: str | None = None
     templates: dict[str, str] = Field(default_factory=dict)
-    compensation: str | None = None
+    compensation: Any = None
     channels: dict[str, str] = Field(default_factory=dict)
     start: str | None = None
     rule: Literal["events", "flowjo"] | None = None
+    quality: _Quality = Field(default_factory=_Quality)
     seed: int = 0
-    clinical: dict[str, str] = Field(default_factory=dict)
+    bootstrap: int = Field(default=REPLICATES, ge=0, le=REPLICATES)
+    lod: int = Field(default=LOD, ge=0)
+    lloq: int = Field(default=LLOQ, ge=0)
+    clinical: dict[str, Any] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
     windows: dict[str, Any] = Field(default_factory=dict)
+    absolute: dict[str, Any] = Field(default_factory=dict)
     plan: str | None = None
 
 
@@ -109,11 +139,12 @@ def load_study(path: str | os.PathLike[str] = ".") -> Study:
     elif not schema.clinical:
         raise StudyError(f"{document.name}: neither samples nor clinical tables: there is nothing to do")
     templates = _templates(document, schema, tubes, folder)
-    clinical = {}
-    for table, name in schema.clinical.items():
-        if table not in CLINICAL:
-            raise StudyError(f"{document.where(['clinical', table])}: unknown table; {suggest(table, CLINICAL)}")
-        clinical[table] = _existing(document, folder / name, ["clinical", table])
+    clinical: dict[str, Source] = {}
+    rules = None
+    if schema.clinical:
+        from cytoreg.clinical.tables import read_sources
+
+        clinical, rules = read_sources(document.at("clinical"), folder)
     return Study(
         name=schema.study,
         folder=folder,
@@ -121,13 +152,17 @@ def load_study(path: str | os.PathLike[str] = ".") -> Study:
         samples=samples,
         tubes=tuple(tubes),
         templates=templates,
-        choices={tube.sample_id: _choices(schema, tube, folder) for tube in tubes},
+        choices={tube.sample_id: _choices(document, schema, tube, folder) for tube in tubes},
         clinical=clinical,
+        rules=rules,
         columns=schema.columns,
         windows=schema.windows,
         plan=_existing(document, folder / schema.plan, ["plan"]) if schema.plan else None,
         seed=schema.seed,
         document=document,
+        absolute=read_absolute(
+            document, schema.absolute, tubes, templates, samples.name if samples else "", schema.templates
+        ),
     )
 
 
@@ -156,10 +191,32 @@ def _load(name: str, folder: Path) -> Template:
     return load_template(beside if beside.is_file() else name)
 
 
-def _choices(schema: _Study, tube: Tube, folder: Path) -> Choices:
-    said = tube.compensation or schema.compensation
-    compensation = said if said in (None, "none", "from_file") else folder / str(said)
-    return Choices(schema.channels or None, tube.start or schema.start, compensation, tube.rule or schema.rule)
+def _matrix(path: Path) -> Path | SingleStains:
+    return SingleStains(path) if path.is_dir() else path
+
+
+def _choices(document: YamlDocument, schema: _Study, tube: Tube, folder: Path) -> Choices:
+    stated = None
+    if tube.compensation is None and schema.compensation is not None:
+        stated = parse_compensation(document.at("compensation"), StudyError)
+    said = tube.compensation or stated
+    compensation: str | Path | SingleStains | None
+    if isinstance(said, SingleStains):
+        compensation = said.beside(folder)
+    else:
+        compensation = said if said in (None, "none", "from_file") else _matrix(folder / str(said))
+    said_remove = schema.quality.remove
+    return Choices(
+        schema.channels or None,
+        tube.start or schema.start,
+        compensation,
+        tube.rule or schema.rule,
+        None if said_remove is None else tuple(dict.fromkeys(said_remove)),
+        bootstrap=schema.bootstrap,
+        seed=schema.seed,
+        lod=schema.lod,
+        lloq=schema.lloq,
+    )
 
 
 def _existing(document: YamlDocument, path: Path, key: list[str]) -> Path:

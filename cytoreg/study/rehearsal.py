@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cytoreg.study.count_sources import expected_counts
 from cytoreg.study.definition import Study
 
 if TYPE_CHECKING:
@@ -23,22 +24,28 @@ def rehearse(study: Study, clinical: Any, plan: Any) -> Linked:
     import pandas as pd
 
     from cytoreg.clinical import link
+    from cytoreg.clinical.linker import PER_UL_SUFFIXES
 
     identity = ["sample_id", "subject_id", "visit", "panel", "tube"]
     samples = pd.DataFrame(
         [{**tube.identity, "tube": tube.tube, **tube.extra} for tube in study.tubes],
         columns=None if study.tubes else identity,
     )
-    numbers = ("value", "count", "ancestor_count", "ci_low", "ci_high")
+    numbers = ("value", "count", "ancestor_count", "ci_low", "ci_high", *PER_UL_SUFFIXES)
     values = [
-        {"sample_id": tube.sample_id, "percentage": text, **dict.fromkeys(numbers, float("nan"))}
+        {
+            "sample_id": tube.sample_id,
+            "percentage": text,
+            "cells_per_ul_by": expected_counts(study, tube, text),
+            **dict.fromkeys(numbers, float("nan")),
+        }
         for tube in study.tubes
         if tube.tube == "full"
         for text in study.templates[tube.panel].report
     ]
     linked = link(
         samples,
-        pd.DataFrame(values, columns=["sample_id", "percentage", *numbers]),
+        pd.DataFrame(values, columns=["sample_id", "percentage", "cells_per_ul_by", *numbers]),
         clinical,
         baseline=baseline_of(plan),
     )

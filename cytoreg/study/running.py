@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from cytoreg.batch.runner import Gated, Progress, gate_tubes
 from cytoreg.batch.sheet import Tube
+from cytoreg.compensation import SingleStains
 from cytoreg.errors import StudyError
 from cytoreg.provenance import ENGINE_VERSION, digest_of, file_hash, versions
-from cytoreg.study.definition import Study, load_study
+from cytoreg.study.blindness import warnings_of
+from cytoreg.study.count_sources import count_notes, with_counts
+from cytoreg.study.definition import Study, load_study, matrix_files
 from cytoreg.study.rehearsal import baseline_of, rehearse
 from cytoreg.tables import SCHEMA_VERSION, TABLES, prepare_folder, read_json, read_table, safe_name, write_json
 from cytoreg.tables import write_tables as store_tables
@@ -83,8 +86,9 @@ def run(
     if study.clinical:
         rehearse(study, clinical, plan)
     hashes = hashes_of(study)
+    stains = _single_stains(study)
     gated, n_gated = _gate(study, folder, hashes, jobs=jobs, fresh=fresh, progress=progress)
-    tables = tables_of(gated)
+    tables = with_counts(study, tables_of(gated), clinical)
     store_tables(folder, {**tables, "failures": _frame(gated.failures)})
     write_json(folder / "gates.json", [rows["gates"] for rows in gated.tables.values() if "gates" in rows])
     _pictures(folder, gated)
@@ -94,6 +98,7 @@ def run(
             f"none of {len(study.tubes)} tubes could be gated (see {folder / 'failures.csv'}); first: {first}"
         )
     analysis, unmatched, notes = link_and_analyse(study, folder, tables, clinical, plan)
+    notes = (*notes, *stains)
     write_json(folder / "provenance.json", _provenance(study, folder, hashes, plan, analysis, notes, command))
     from cytoreg import reports
 
@@ -109,6 +114,14 @@ def run(
         sentences=analysis.sentences if analysis else {},
         notes=notes,
     )
+
+
+def _single_stains(study: Study) -> list[str]:
+    """Matrices from single stains, made before any tube is gated; what is odd about the controls, as notes."""
+    from cytoreg.compensation import spillover_of
+
+    found = [(stains.path.name, spillover_of(stains)[1]) for stains in study.single_stains()]
+    return [f"single stains {name}: {finding.message}" for name, findings in found for finding in findings]
 
 
 def analyse(tables: Any, plan: Any = None, *, out: str | os.PathLike[str] | None = None) -> Analysis:
@@ -154,7 +167,9 @@ def clinical_of(study: Study) -> Any:
 
     if not study.clinical:
         return Clinical()
-    return read_clinical(study.clinical, columns=study.columns or None, windows=study.windows or None)
+    return read_clinical(
+        study.clinical, columns=study.columns or None, windows=study.windows or None, rules=study.rules
+    )
 
 
 def plan_of(study: Study) -> ReadPlan | None:
@@ -211,10 +226,11 @@ def _gate(
 
 
 def unit_of(study: Study, tube: Tube) -> str:
-    """The tubes that can move each other's gates: those of a batch where cuts are shared by batch only."""
+    """The tubes that can move each other's gates or flags: those of a batch where cuts are shared by batch at most."""
     template = study.templates[tube.panel]
-    scopes = {spec.by for step in template.populations.values() for spec in step.gate.walk()} - {"sample"}
-    return f"{tube.panel}/{tube.scope('batch')}" if scopes == {"batch"} else tube.panel
+    scopes = {spec.by for step in template.populations.values() for spec in step.gate.walk()}
+    scopes = (scopes | ({template.choose} if template.has_auto else set())) - {"sample"}
+    return f"{tube.panel}/{tube.scope('batch')}" if scopes <= {"batch"} else tube.panel
 
 
 def _digest(study: Study, tubes: Sequence[Tube], hashes: Mapping[str, str]) -> str:
@@ -222,9 +238,11 @@ def _digest(study: Study, tubes: Sequence[Tube], hashes: Mapping[str, str]) -> s
     for tube in sorted(tubes, key=lambda tube: tube.sample_id):
         choice = study.choices[tube.sample_id]
         matrix = choice.compensation or study.matrix_of(study.templates[tube.panel])
-        shown = hashes.get(os.path.relpath(matrix, study.folder)) if isinstance(matrix, Path) else matrix
+        files = [hashes.get(os.path.relpath(file, study.folder)) for file in matrix_files(matrix)]
+        shown = [matrix.method, files] if isinstance(matrix, SingleStains) else files[0] if files else matrix
         row = {**asdict(tube), "path": hashes.get(os.path.relpath(tube.path, study.folder)), "row": 0}
-        parts.append([row, choice.channels, choice.start, choice.rule, shown])
+        intervals = [choice.bootstrap, choice.seed, choice.lod, choice.lloq]
+        parts.append([row, choice.channels, choice.start, choice.rule, choice.remove, shown, intervals])
     digests = sorted({study.templates[tube.panel].digest for tube in tubes})
     return digest_of(ENGINE_VERSION, SCHEMA_VERSION, digests, parts)
 
@@ -259,9 +277,10 @@ def link_and_analyse(
     study: Study, folder: Path, tables: Mapping[str, pd.DataFrame], clinical: Any, plan: Any
 ) -> tuple[Analysis | None, int, tuple[str, ...]]:
     """Write `linked`, `unmatched`, `infusions` and `associations`; what they need may be missing."""
+    notes = tuple(count_notes(study))
     if not study.clinical:
         _forget(folder, ("linked", "unmatched", "associations", "infusions"))
-        return None, 0, ()
+        return None, 0, (*notes, *warnings_of(study.tubes, None))
     import pandas as pd
 
     from cytoreg.clinical import link
@@ -284,7 +303,8 @@ def link_and_analyse(
         found["associations"] = analysis.results
     _forget(folder, ("linked", "unmatched", "associations", "infusions"))
     store_tables(folder, found)
-    notes = tuple(dict.fromkeys((*linked.notes, *(analysis.notes if analysis else ()))))
+    notes += tuple(warnings_of(study.tubes, linked.table, plan.plan if plan is not None else None))
+    notes = tuple(dict.fromkeys((*notes, *linked.notes, *(analysis.notes if analysis else ()))))
     return analysis, len(linked.unmatched), notes
 
 
@@ -319,6 +339,7 @@ def _provenance(
                 "digest": template.digest,
                 "description": template.description,
                 "reference": template.reference,
+                "validation": template.validation,
                 "meanings": {name: step.meaning for name, step in template.populations.items()},
             }
             for panel, template in study.templates.items()

@@ -16,6 +16,7 @@ from cytoreg.batch.runner import Progress, gate_tubes
 from cytoreg.batch.sheet import Tube
 from cytoreg.errors import CytoregError, MissingDependency, StudyError
 from cytoreg.provenance import ENGINE_VERSION, file_hash, versions
+from cytoreg.study.count_sources import with_counts
 from cytoreg.study.definition import Study, load_study
 from cytoreg.study.running import SAMPLE_TABLES, clinical_of, link_and_analyse, tables_of, unit_of
 from cytoreg.tables import read_json, read_table, write_tables
@@ -31,6 +32,7 @@ KEYS = {
     "percentages": ("sample_id", "percentage"),
     "intensities": ("sample_id", "population", "marker"),
     "quality": ("sample_id",),
+    "absolute": ("sample_id",),
     "failures": ("sample_id",),
     "linked": ("subject_id", "visit"),
 }
@@ -108,17 +110,21 @@ def verify(
     )
     names = {tube.sample_id for tube in tubes} if sample is not None else None
     stored = {
-        name: table for name in (*SAMPLE_TABLES, "failures") if (table := read_table(folder, name)) is not None
+        name: table
+        for name in (*SAMPLE_TABLES, "absolute", "failures")
+        if (table := read_table(folder, name)) is not None
     }
     compared = []
     with tempfile.TemporaryDirectory() as temporary:
         import pandas as pd
 
         again = Path(temporary)
-        write_tables(again, {**tables_of(gated), "failures": pd.DataFrame(list(gated.failures))})
+        counted = _counted(loaded, tables_of(gated), stored if sample is not None else {})
+        write_tables(again, {**counted, "failures": pd.DataFrame(list(gated.failures))})
         for name, table in stored.items():
             found = read_table(again, name)
-            compared.append(_compare(name, _of(table, names), found if found is not None else table.iloc[:0]))
+            found = found if found is not None else table.iloc[:0]
+            compared.append(_compare(name, _of(table, names), _of(found, names)))
         source = again if sample is None else folder
         tables = {name: table for name in SAMPLE_TABLES if (table := read_table(source, name)) is not None}
         try:
@@ -161,6 +167,23 @@ def _study(folder: Path, said: Mapping[str, Any], study: str | os.PathLike[str] 
     return load_study(Path(os.path.normpath(file)))
 
 
+def _counted(
+    study: Study, tables: Mapping[str, pd.DataFrame], stored: Mapping[str, pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
+    """The tables with their absolute counts; a tube that was not gated again counts for its partner as it did."""
+    import pandas as pd
+
+    if not study.absolute:
+        return with_counts(study, tables, None)
+    whole = dict(tables)
+    for name in ("populations", "percentages"):
+        was, own = stored.get(name), tables[name]
+        if was is not None and len(own):
+            others = was[~was["sample_id"].isin(own["sample_id"])]
+            whole[name] = pd.concat([own, others], ignore_index=True) if len(others) else own
+    return with_counts(study, whole, clinical_of(study))
+
+
 def _plan(said: Mapping[str, Any]) -> Any:
     """The plan that the results answer, which need not be the study's own."""
     from cytoreg.stats.plan import read_plan
@@ -181,8 +204,9 @@ def _chosen(study: Study, sample: int | None) -> list[Tube]:
 
 
 def _shares_cuts(study: Study, tube: Tube) -> bool:
+    """Whether other tubes of its batch move its cuts, or its flags: what is fitted is held against theirs."""
     steps = study.templates[tube.panel].populations.values()
-    return any(spec.by != "sample" for step in steps for spec in step.gate.walk())
+    return any(spec.params is not None for step in steps for spec in step.gate.walk())
 
 
 def _changed(study: Study, said: Mapping[str, Any], tubes: Sequence[Tube] | None) -> Iterator[str]:

@@ -7,15 +7,22 @@ __all__ = ["SCHEMA_VERSION", "TABLES", "TEXT"]
 SCHEMA_VERSION = 1
 
 _SAMPLE = ("sample_id", "subject_id", "visit", "panel")
+_PER_UL = ("cells_per_ul", "cells_per_ul_low", "cells_per_ul_high", "cells_per_ul_by")
 _INTERVALS = ("ci_low", "ci_high", "ci_count_low", "ci_count_high", "ci_gate_low", "ci_gate_high")
 
 TABLES: dict[str, tuple[str, ...]] = {
     "populations": (
         *_SAMPLE,
         *("population", "population_id", "name", "count", "parent", "parent_count", "percent_parent"),
-        *("percent_total", *_INTERVALS, "cells_per_ul", "flags"),
+        *("percent_total", *_INTERVALS, *_PER_UL, "flags"),
     ),
-    "percentages": (*_SAMPLE, "percentage", "value", "count", "ancestor_count", *_INTERVALS, "flags"),
+    "percentages": (*_SAMPLE, "percentage", "value", "count", "ancestor_count", *_INTERVALS, *_PER_UL, "flags"),
+    "absolute": (
+        *_SAMPLE,
+        *("method", "preparation", "beads", "beads_added", "sample_volume_ul", "bead_lot", "reference_population"),
+        *("reference_per_ul", "reference_per_ul_low", "reference_per_ul_high", "from_sample", "cv_percent"),
+        *("reason", "flags"),
+    ),
     "intensities": (
         *_SAMPLE,
         *("population", "marker", "channel", "count", "median", "geometric_mean", "robust_sd", "robust_cv"),
@@ -24,7 +31,9 @@ TABLES: dict[str, tuple[str, ...]] = {
     "quality": (
         *_SAMPLE,
         *("tube", "batch", "file", "events", "events_removed", "removed_why", "margin_percent", "margin_channel"),
-        *("problems", "skipped", "flags"),
+        *("bottom_percent", "bottom_channel", "doublets_percent", "unsteady_percent", "unsteady_channels"),
+        *("rate_percent", "clog_percent"),
+        *("problems", "skipped", "score", "least_sure", "flags"),
     ),
     "failures": (*_SAMPLE, "file", "stage", "error"),
     "unmatched": ("side", "subject_id", "visit", "sample_id", "reason"),
@@ -32,7 +41,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "associations": (
         *("analysis", "type", "term", "outcome", "predictor", "arm", "visit", "contrast", "n_subjects"),
         *("n_observations", "estimate", "se", "df", "statistic", "ci_low", "ci_high", "p_value", "p_adjusted"),
-        *("family", "primary", "note"),
+        *("family", "primary", "note", "status"),
     ),
     "infusions": ("subject_id",),
 }
@@ -40,19 +49,23 @@ TABLES: dict[str, tuple[str, ...]] = {
 TEXT = frozenset(
     {
         *_SAMPLE,
+        *("method", "preparation", "bead_lot", "reference_population", "from_sample", "cells_per_ul_by"),
         *("population", "population_id", "name", "parent", "flags", "percentage", "marker", "channel", "tube"),
         *(
             "batch",
             "file",
             "removed_why",
             "margin_channel",
+            "bottom_channel",
+            "unsteady_channels",
             "problems",
             "skipped",
+            "least_sure",
             "stage",
             "error",
             "side",
             "reason",
         ),
-        *("analysis", "type", "term", "outcome", "predictor", "arm", "contrast", "family", "note"),
+        *("analysis", "type", "term", "outcome", "predictor", "arm", "contrast", "family", "note", "status"),
     }
 )

@@ -1,4 +1,4 @@
-"""Reads a sheet that a lab or clinic brings (CSV, TSV, XLSX, Parquet) as cells with the row number a person sees."""
+"""Reads a sheet that a lab or clinic brings (CSV, TSV, XLSX, Parquet, SAS transport) as cells with the row a person sees."""
 
 from __future__ import annotations
 
@@ -6,21 +6,32 @@ import csv
 import datetime as dt
 import io
 import math
-from dataclasses import dataclass, replace
+import warnings
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cytoreg.errors import CytoregError, LinkError
+from cytoreg.errors import CytoregError, LinkError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Sheet", "as_date", "as_number", "as_text", "read_sheet", "sheet_of"]
+__all__ = [
+    "Sheet",
+    "as_date",
+    "as_number",
+    "as_text",
+    "clean",
+    "padded_lines",
+    "raw_lines",
+    "read_sheet",
+    "sheet_of",
+]
 
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "nat", "none", "null", ".", "-", "missing"})
-FORMATS = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
+FORMATS = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".xpt")
 SNIFFED = 4096  # characters of a header looked at to tell comma from semicolon
 
 
@@ -28,7 +39,8 @@ SNIFFED = 4096  # characters of a header looked at to tell comma from semicolon
 class Sheet:
     """Cells by column, missing ones None; `rows` holds each line's number in the sheet (header = row 1).
 
-    error: what a departure raises, by what the sheet is for.
+    error: what a departure raises, by what the sheet is for. padded: by column, the lines whose text had blanks
+    around it, which are taken off. origin: by column, the row each cell stands in, where that is not its line's.
     """
 
     name: str
@@ -36,6 +48,8 @@ class Sheet:
     rows: list[int]
     decimal_comma: bool = False
     error: type[CytoregError] = LinkError
+    padded: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    origin: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -46,7 +60,24 @@ class Sheet:
 
     def place(self, line: int, column: str) -> str:
         """`visits.csv, row 5, column esr`: where a cell is, for a message."""
-        return f"{self.name}, row {self.rows[line]}, column {column}"
+        return f"{self.name}, row {self.origin.get(column, self.rows)[line]}, column {column}"
+
+    def kept(self, lines: Sequence[int]) -> Sheet:
+        """The same columns, these lines only, each with the row it stands in."""
+        place = {line: at for at, line in enumerate(lines)}
+        return replace(
+            self,
+            cells={column: [values[line] for line in lines] for column, values in self.cells.items()},
+            rows=[self.rows[line] for line in lines],
+            padded={
+                column: [place[line] for line in were if line in place] for column, were in self.padded.items()
+            },
+            origin={column: [rows[line] for line in lines] for column, rows in self.origin.items()},
+        )
+
+    def with_cells(self, **columns: list[Any]) -> Sheet:
+        """The same lines, some columns new or others."""
+        return replace(self, cells={**self.cells, **columns})
 
     def renamed(self, names: dict[str, str]) -> Sheet:
         """The same cells, some columns under another name. Raises `LinkError` where that name is taken."""
@@ -56,14 +87,39 @@ class Sheet:
             if name in cells or (name != column and name in self.cells and name not in names):
                 raise self.error(f"{self.name}: column '{column}' cannot be read as '{name}', which is there too")
             cells[name] = values
-        return replace(self, cells=cells)
+        return replace(
+            self,
+            cells=cells,
+            padded={names.get(column, column): lines for column, lines in self.padded.items()},
+            origin={names.get(column, column): rows for column, rows in self.origin.items()},
+        )
 
 
-def read_sheet(path: Path, error: type[CytoregError] = LinkError) -> Sheet:
-    """A table by its extension: .csv (comma or semicolon), .tsv or .txt (tab), .xlsx (first sheet), .parquet.
+def read_sheet(path: Path, error: type[CytoregError] = LinkError, *, sheet: str | None = None) -> Sheet:
+    """A table by its extension: .csv (comma or semicolon), .tsv or .txt (tab), .xlsx (the first sheet, or `sheet`),
+    .parquet, .xpt (SAS transport).
 
     Blank lines are passed over and rows keep their numbers. Raises `error` where there is no such file,
     it cannot be read, a column has no name or one that another has, or a row has more cells than the header.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".parquet" and path.is_file():
+        return sheet_of(_parquet(path, error), path.name, error)
+    if path.suffix.lower() == ".xpt" and path.is_file():
+        cells = _xport(path, error)
+        n_rows = len(next(iter(cells.values()), []))
+        clean_cells = {column: [clean(value) for value in values] for column, values in cells.items()}
+        return Sheet(path.name, clean_cells, list(range(1, n_rows + 1)), error=error)  # SAS counts observations from 1
+    lines, comma = raw_lines(path, error, sheet=sheet)
+    return _sheet_of_lines(lines, path.name, comma, error)
+
+
+def raw_lines(
+    path: Path, error: type[CytoregError] = LinkError, *, sheet: str | None = None
+) -> tuple[Iterator[tuple[int, Sequence[Any]]], bool]:
+    """The lines of a table with their row numbers, as they stand, and whether decimals may have a comma.
+
+    sheet: of a workbook, by name; the first if not given. Of a Parquet file the first line is its header.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -71,30 +127,40 @@ def read_sheet(path: Path, error: type[CytoregError] = LinkError) -> Sheet:
         raise error(f"{path.name}: found the extension '{suffix}', expected one of {', '.join(FORMATS)}")
     if not path.is_file():
         raise error(f"{path}: there is no such file")
+    if sheet is not None and suffix != ".xlsx":
+        raise error(f"{path.name}: a sheet '{sheet}' is asked for, but only .xlsx files have sheets")
     if suffix == ".parquet":
-        try:
-            return sheet_of(pd.read_parquet(path), path.name, error)
-        except (OSError, ValueError) as problem:
-            raise error(f"{path.name}: cannot be read as Parquet ({_first_line(problem)})") from None
-    comma = False
+        frame = _parquet(path, error)
+        return enumerate([list(frame.columns), *frame.to_numpy(dtype=object).tolist()], start=1), False
+    if suffix == ".xpt":
+        columns = _xport(path, error)
+        return enumerate([list(columns), *zip(*columns.values(), strict=True)]), False
     if suffix == ".xlsx":
-        lines = _xlsx_lines(path, error)
-    else:
-        text = _text_of(path, error)
-        header = text[:SNIFFED].partition("\n")[0]
-        delimiter = "\t" if suffix in {".tsv", ".txt"} else ","
-        if suffix == ".csv" and header.count(";") > header.count(","):
-            delimiter, comma = ";", True
-        lines = _csv_lines(text, delimiter, path.name, error)
-    return _sheet_of_lines(lines, path.name, comma, error)
+        return _xlsx_lines(path, error, sheet), False
+    text = _text_of(path, error)
+    header = text[:SNIFFED].partition("\n")[0]
+    delimiter, comma = "\t" if suffix in {".tsv", ".txt"} else ",", False
+    if suffix == ".csv" and header.count(";") > header.count(","):
+        delimiter, comma = ";", True
+    return _csv_lines(text, delimiter, path.name, error), comma
 
 
 def sheet_of(frame: pd.DataFrame, name: str, error: type[CytoregError] = LinkError) -> Sheet:
     """A DataFrame as a sheet, its first line being row 2 as if a header stood above it."""
-    cells = {str(column): [_clean(value) for value in frame[column].tolist()] for column in frame.columns}
-    if len(cells) != frame.shape[1]:
+    if frame.columns.map(str).has_duplicates:
         raise error(f"{name}: two columns have the same name")
-    return Sheet(name=name, cells=cells, rows=list(range(2, len(frame) + 2)), error=error)
+    raw = {str(column): frame[column].tolist() for column in frame.columns}
+    cells = {column: [clean(value) for value in values] for column, values in raw.items()}
+    return Sheet(name, cells, list(range(2, len(frame) + 2)), error=error, padded=padded_lines(raw))
+
+
+def padded_lines(cells: Mapping[str, Sequence[Any]]) -> dict[str, list[int]]:
+    """By column, the lines whose text has blanks before or behind it; a column without such text is left out."""
+    found = {
+        column: [line for line, value in enumerate(values) if isinstance(value, str) and value != value.strip() != ""]
+        for column, values in cells.items()
+    }
+    return {column: lines for column, lines in found.items() if lines}
 
 
 def as_text(value: Any) -> str | None:
@@ -134,7 +200,7 @@ def as_date(value: Any, place: str) -> dt.date | None:
         raise LinkError(f"{place}: found '{value}', expected an ISO date such as 2021-04-30") from None
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
     """None for what stands for a missing value, text without blanks around it, all else as it is."""
     if isinstance(value, str):
         text = value.strip()
@@ -164,17 +230,38 @@ def _csv_lines(
         raise error(f"{name}: cannot be read as a table ({problem})") from None
 
 
-def _xlsx_lines(path: Path, error: type[CytoregError]) -> Iterator[tuple[int, Sequence[Any]]]:
+def _parquet(path: Path, error: type[CytoregError]) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as problem:
+        raise error(f"{path.name}: cannot be read as Parquet ({_first_line(problem)})") from None
+
+
+def _xport(path: Path, error: type[CytoregError]) -> dict[str, list[Any]]:
+    from cytoreg.tables.xport import read_xport
+
+    return read_xport(path, error)
+
+
+def _xlsx_lines(
+    path: Path, error: type[CytoregError], sheet: str | None = None
+) -> Iterator[tuple[int, Sequence[Any]]]:
     import openpyxl
 
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except Exception as problem:  # openpyxl lets zip, XML and key errors through
-        raise error(f"{path.name}: cannot be read as a spreadsheet ({_first_line(problem)})") from None
-    try:
-        yield from enumerate(book.worksheets[0].iter_rows(values_only=True), start=1)
-    finally:
-        book.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of extensions such as printing areas, which hold no cells
+        try:
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        except Exception as problem:  # openpyxl lets zip, XML and key errors through
+            raise error(f"{path.name}: cannot be read as a spreadsheet ({_first_line(problem)})") from None
+        try:
+            if sheet is not None and sheet not in book.sheetnames:
+                raise error(f"{path.name}: has no sheet '{sheet}'; {suggest(sheet, book.sheetnames)}")
+            chosen = book.worksheets[0] if sheet is None else book[sheet]
+            lines = list(enumerate(chosen.iter_rows(values_only=True), start=1))
+        finally:
+            book.close()
+    yield from lines
 
 
 def _sheet_of_lines(
@@ -182,9 +269,10 @@ def _sheet_of_lines(
 ) -> Sheet:
     header: list[str | None] = []
     cells: list[list[Any]] = []
+    raw: list[list[Any]] = []
     rows: list[int] = []
     for row, line in lines:
-        values = [_clean(value) for value in line]
+        values = [clean(value) for value in line]
         if all(value is None for value in values):
             continue
         if not header:
@@ -192,12 +280,14 @@ def _sheet_of_lines(
             while header[-1] is None:
                 header.pop()
             cells = [[] for _ in header]
+            raw = [[] for _ in header]
             continue
         beyond = [value for value in values[len(header) :] if value is not None]
         if beyond:
             raise error(f"{name}, row {row}: found {len(values)} cells, expected the header's {len(header)}")
         for index, column in enumerate(cells):
             column.append(values[index] if index < len(values) else None)
+            raw[index].append(line[index] if index < len(line) else None)
         rows.append(row)
     if not header:
         raise error(f"{name}: the table is empty, expected a header row")
@@ -210,7 +300,8 @@ def _sheet_of_lines(
         if title in named:
             raise error(f"{name}, row 1: column '{title}' stands twice")
         named[title] = column
-    return Sheet(name=name, cells=named, rows=rows, decimal_comma=comma, error=error)
+    padded = padded_lines({title: raw[index] for index, title in enumerate(header) if title is not None})
+    return Sheet(name=name, cells=named, rows=rows, decimal_comma=comma, error=error, padded=padded)
 
 
 def _first_line(problem: Exception) -> str:

@@ -125,7 +125,7 @@ class _View:
         inside = self.plain.masks.get(population)
         return None if inside is None else self.plain.columns[on][inside]
 
-    def control(self, marker: str, on: str) -> np.ndarray | None:
+    def control(self, marker: str, on: str, kind: str = "fmo", source: str | None = None) -> np.ndarray | None:
         return None
 
 

@@ -12,44 +12,29 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 from sklearn.mixture import GaussianMixture
 
-import cytoreg
-from cytoreg.fcs import sample_from_array
-from cytoreg.gating import parse_template
-from cytoreg.gating.gates import Ellipse, Gate, Nothing, Polygon, Range
-from cytoreg.gating.methods import CannotFit, fit, method_names, params_of
-from cytoreg.yamlfile import load_yaml
+from cytoreg.gating.gates import Ellipse, Gate, Polygon, Range
+from cytoreg.gating.method_checks import CHECKS, Cells, Trial, check_method, usual
+from cytoreg.gating.methods import CannotFit, fit, method_names
+from cytoreg.gating.methods._landmarks import landmarks_of
 
 Array = np.ndarray
 # what a method must be told beside its axes; one that needs more stands here, none needs its own tests below
-NEEDED: Mapping[str, dict[str, Any]] = {"quantile": {"percentile": 50}, "internal": {"from": "negative"}}
-
-
-class Cells:
-    """Display values of a parent, of a population `negative`, and of the control that lacks `a`."""
-
-    def __init__(self, a: Array, b: Array, negative: Array | None = None, control: Array | None = None) -> None:
-        self.columns = {"a": a, "b": b}
-        self.negative = a if negative is None else negative
-        self.fmo = control
-
-    def values(self, on: str) -> Array:
-        return self.columns[on]
-
-    def values_in(self, population: str, on: str) -> Array | None:
-        return self.negative if population == "negative" else None
-
-    def control(self, marker: str, on: str) -> Array | None:
-        return self.fmo
+NEEDED: Mapping[str, dict[str, Any]] = {
+    "quantile": {"percentile": 50},
+    "internal": {"from": "negative"},
+    "reference": {
+        "gate": {"rectangle": {"min": [10, None], "max": [30, None]}},
+        "landmarks": {
+            axis: {"peaks": list(marks.peaks), "main": marks.main, "quantiles": list(marks.quantiles)}
+            for axis, marks in zip("ab", map(landmarks_of, usual()), strict=True)
+        },
+    },
+}
 
 
 def asked(method: str, **more: Any) -> Any:
     """The method's parameters with axes a and b, or a alone."""
-    schema = params_of(method)
-    words = {**NEEDED.get(method, {}), **more}
-    try:
-        return schema.model_validate({"on": ["a", "b"], **words})
-    except ValueError:
-        return schema.model_validate({"on": "a", **words})
+    return Trial(method, {**NEEDED.get(method, {}), **more}).asked()
 
 
 def placed(method: str, view: Cells, **more: Any) -> Gate | str:
@@ -63,142 +48,24 @@ def placed(method: str, view: Cells, **more: Any) -> Gate | str:
             return str(problem)
 
 
-def usual(n: int = 4000, seed: int = 1) -> tuple[Array, Array]:
-    """Two populations of positive values, with heights that go with areas."""
-    rng = np.random.default_rng(seed)
-    a = np.concatenate([rng.normal(20, 2, n // 2), rng.normal(40, 3, n - n // 2)])
-    return a, a * rng.normal(0.9, 0.02, n)
-
-
-def finite(gate: Gate) -> bool:
-    match gate:
-        case Range(min=low, max=high):
-            return not (np.isnan(low) or np.isnan(high)) and (np.isfinite(low) or np.isfinite(high))
-        case Polygon(vertices=vertices):
-            return bool(np.isfinite(vertices).all())
-        case Ellipse(center=center, covariance=covariance, distance=distance):
-            return bool(np.isfinite([*center, *np.ravel(covariance), distance]).all())
-    return False
-
-
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("method", method_names())
-class TestEveryMethod:
-    def test_places_a_gate_on_ordinary_cells(self, method: str) -> None:
-        a, b = usual()
-        gate = placed(method, Cells(a, b, control=a))
-        assert not isinstance(gate, str), gate
-        assert finite(gate)
-
-    @pytest.mark.parametrize("n", [0, 1, 2, 5])
-    def test_cannot_be_placed_on_next_to_nothing(self, method: str, n: int) -> None:
-        a, b = usual(4000)
-        gate = placed(method, Cells(a[:n], b[:n], control=a[:n]))
-        assert isinstance(gate, str)
-
-    @pytest.mark.parametrize("value", [0.0, 7.0, 262143.0, -3.0, 1e9])
-    def test_places_a_finite_gate_or_none_where_all_values_are_equal(self, method: str, value: float) -> None:
-        same = np.full(2000, value)
-        gate = placed(method, Cells(same, same, control=same))
-        assert isinstance(gate, str) or finite(gate)
-
-    def test_places_a_finite_gate_or_none_where_nearly_all_values_are_equal(self, method: str) -> None:
-        a, b = np.zeros(3000), np.full(3000, 5.0)
-        a[:20], b[:20] = 1.0, 9.0
-        gate = placed(method, Cells(a, b, control=a))
-        assert isinstance(gate, str) or finite(gate)
-
-    def test_passes_over_what_is_no_number(self, method: str) -> None:
-        a, b = usual()
-        holes = np.arange(0, 4000, 9)
-        dirty_a, dirty_b = a.copy(), b.copy()
-        dirty_a[holes] = np.nan
-        dirty_b[holes] = np.inf
-        left = np.setdiff1d(np.arange(4000), holes)
-        assert placed(method, Cells(dirty_a, dirty_b, control=dirty_a)) == placed(
-            method, Cells(a[left], b[left], control=a[left])
-        )
-        nothing = np.full(2000, np.nan)
-        assert isinstance(placed(method, Cells(nothing, nothing, control=nothing)), str)
-
-    def test_does_not_mind_the_order_of_events(self, method: str) -> None:
-        a, b = usual()
-        order = np.random.default_rng(3).permutation(len(a))
-        first = placed(method, Cells(a, b, control=a))
-        shuffled = placed(method, Cells(a[order], b[order], control=a[order]))
-        assert type(first) is type(shuffled)
-        np.testing.assert_allclose(numbers(first), numbers(shuffled), rtol=1e-12, atol=1e-12)
-
-    def test_says_the_same_twice(self, method: str) -> None:
-        a, b = usual(seed=5)
-        assert placed(method, Cells(a, b, control=a)) == placed(
-            method, Cells(a.copy(), b.copy(), control=a.copy())
-        )
-
-    def test_changes_none_of_the_values_it_looks_at(self, method: str) -> None:
-        a, b = usual()
-        a.setflags(write=False)
-        b.setflags(write=False)
-        placed(method, Cells(a, b, control=a))
-
-    @pytest.mark.parametrize("shape", ["uniform", "lognormal", "cauchy", "integers", "negative", "two points"])
-    def test_gives_a_finite_gate_or_a_reason_whatever_the_cells_look_like(self, method: str, shape: str) -> None:
-        rng = np.random.default_rng(6)
-        draw = {
-            "uniform": lambda: rng.uniform(0, 1, 1500),
-            "lognormal": lambda: rng.lognormal(5, 2, 1500),
-            "cauchy": lambda: rng.standard_cauchy(1500) * 1e4,
-            "integers": lambda: rng.integers(0, 4, 1500).astype(float),
-            "negative": lambda: -rng.lognormal(5, 1, 1500),
-            "two points": lambda: rng.choice([-5.0, 5.0], 1500),
-        }[shape]
-        a, b = draw(), draw()
-        gate = placed(method, Cells(a, b, control=a))
-        assert isinstance(gate, str) or finite(gate)
-
-    def test_leaves_a_reason_not_an_exception_in_a_file_with_nothing_to_see(self, method: str) -> None:
-        """Through `gate`: a method that cannot be placed holds no event, has a reason and makes no percentage."""
-        template = parse_template(load_yaml(template_text(method), cytoreg.TemplateError))
-        for events in (np.empty((0, 2)), np.ones((1, 2)), np.full((3000, 2), 4.0), np.full((500, 2), np.nan)):
-            result = cytoreg.gate(sample_from_array(events, ["a", "b"]), template)
-            applied = result.gates["found"]
-            share = result.percent("found % of cells")
-            if isinstance(applied.gate, Nothing):
-                assert applied.gate.reason
-                assert result.count("found") == 0
-                assert np.isnan(share.value)
-                assert "not_placed" in share.flags
-                assert np.isnan(result.percent("rest % of cells").value)
-            else:
-                assert finite(applied.gate)
-                assert result.count("found") + result.count("rest") == result.count("cells")
-        result.populations  # noqa: B018  the table is made, whatever is in it
+def test_every_method(method: str, check: str) -> None:
+    CHECKS[check](Trial(method, NEEDED.get(method, {})))
 
 
-def template_text(method: str) -> str:
-    words = asked(method).model_dump(
-        by_alias=True, include={"on", *("from", "source", "percentile")}, exclude_none=True
-    )
-    return f"""
-cytoreg: 1
-name: t
-transforms: {{default: linear}}
-populations:
-  cells: {{gate: {{range: {{on: a, min: 0}}}}}}
-  negative: {{parent: cells, gate: {{range: {{on: b, min: 0}}}}}}
-  found: {{parent: cells, gate: {{{method}: {words!r}}}}}
-  rest: {{parent: cells, gate: {{not: found}}}}
-""".replace("('a', 'b')", "[a, b]")
-
-
-def numbers(gate: Gate | str) -> list[float]:
-    match gate:
-        case Range(min=low, max=high):
-            return [low, high]
-        case Polygon(vertices=vertices):
-            return list(np.ravel(vertices))
-        case Ellipse(center=center, covariance=covariance, distance=distance):
-            return [*center, *np.ravel(covariance), distance]
-    return []
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("mixture", {"on": "a", "keep": "above"}),
+        ("mixture", {"family": "normal"}),
+        ("quadrants", {"method": "mixture"}),
+        *(("reference", {"align": align}) for align in ("shift", "quantiles", "none")),
+    ],
+    ids=str,
+)
+def test_every_way_of_a_method(method: str, words: dict[str, Any]) -> None:
+    assert check_method(method, **NEEDED.get(method, {}), **words) == []
 
 
 def cut_of(gate: Gate | str) -> float:

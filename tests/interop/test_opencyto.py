@@ -47,7 +47,7 @@ def events() -> np.ndarray:
 
 
 def gated(template: Template, events: np.ndarray) -> Result:
-    return cytoreg.gate(sample_from_array(events, CHANNELS, name="a.fcs"), template)
+    return cytoreg.gate(sample_from_array(events, CHANNELS, name="a.fcs"), template, bootstrap=0)
 
 
 def test_a_template_is_recognised_by_its_header(tmp_path: Path) -> None:
@@ -69,7 +69,26 @@ def test_a_template_is_recognised_by_its_header(tmp_path: Path) -> None:
             "a,+,root,CD3,quantileGate,probs = 0.99",
             {"quantile": {"on": "CD3", "keep": "above", "percentile": 99.0}},
         ),
-        ("a,+,root,CD3,flowClust,K = 2", {"valley": {"on": "CD3", "keep": "above"}}),
+        ("a,+,root,CD3,flowClust,K = 2", {"mixture": {"on": "CD3", "keep": "above", "components": 2}}),
+        (
+            "a,-,root,CD3,flowClust.1d,'K = 3, neg_cluster = 2'".replace("'", '"'),
+            {"mixture": {"on": "CD3", "keep": "below", "components": 3, "negative": 2}},
+        ),
+        (
+            'a,+,root,CD3,flowClust,"neg = 1, pos = 2"',
+            {"mixture": {"on": "CD3", "keep": "above", "components": 3}},
+        ),
+        (
+            'a,+,root,"FSC-A,SSC-A",flowClust,"K = 2, target = c(1e5, 5e4)"',
+            {
+                "mixture": {
+                    "on": ["FSC-A", "SSC-A"],
+                    "components": 2,
+                    "content": 0.9,
+                    "choose": {"nearest": [1e5, 5e4]},
+                }
+            },
+        ),
         ('a,+,root,"FSC-A,FSC-H",singletGate,', {"singlets": {"on": ["FSC-A", "FSC-H"]}}),
         (
             'a,+,root,"CD4,CD8",flowClust,"K = 3, quantile = 0.95"',
@@ -118,13 +137,25 @@ def test_a_pattern_of_one_axis_names_populations_after_it(tmp_path: Path, events
     np.testing.assert_array_equal(result.mask("CD3+"), ~result.mask("CD3-"))
 
 
-def test_quadrant_methods_are_four_parts_of_two_valleys(tmp_path: Path, events: np.ndarray) -> None:
+def test_quadrant_methods_are_four_parts(tmp_path: Path, events: np.ndarray) -> None:
     for method in ("quadGate.seq", "gate_quad_tmix"):
         result = gated(read(tmp_path, f"*,*,root,\"CD4,CD8\",{method},gFunc = 'mindensity'")[0], events)
         parts = ["CD4+CD8+", "CD4+CD8-", "CD4-CD8+", "CD4-CD8-"]
         np.testing.assert_array_equal(sum(result.mask(part).astype(int) for part in parts), 1)
         assert result.count("CD4+CD8-") > 2_500
         assert result.count("CD4+CD8+") < 100
+
+
+def test_quadrants_are_called_as_the_alias_says_in_the_order_of_opencyto(tmp_path: Path) -> None:
+    template, lost = read(tmp_path, '"A,B,C,D",*,root,"CD4,CD8",quadGate.seq,"gFunc = \'mindensity2\'"')
+    kept = {key: item.gate.params.keep for key, item in template.populations.items()}
+    assert kept == {"A": "-+", "B": "++", "C": "+-", "D": "--"}
+    assert {item.gate.params.method for item in template.populations.values()} == {"sequential"}
+    assert lost == []
+    _, lost = read(tmp_path, '*,*,root,"CD4,CD8",quadGate.seq,"gFunc = \'tailgate\'"')
+    assert any("gFunc" in sentence for sentence in lost)
+    template, _ = read(tmp_path, '*,*,root,"CD4,CD8",quadGate.tmix,K = 3')
+    assert {item.gate.params.components for item in template.populations.values()} == {3}
 
 
 def test_ref_gate_takes_the_cuts_of_other_rows_to_its_own_parent(tmp_path: Path, events: np.ndarray) -> None:

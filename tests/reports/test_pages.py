@@ -199,7 +199,7 @@ def test_the_cohort_page_lists_flags_failures_and_what_did_not_match(make_trial:
     page = Page(folder / "report" / "index.html")
     rows = {row[0]: row for row in page.cells}
     assert rows[f"the automatic gate may be misplaced ({TREGS})"][1:] == ["3", "8 %"]
-    assert rows[f"no control tube (FMO) for this cut ({TREGS})"][1:] == ["1", "3 %"]
+    assert rows[f"no control tube for this cut ({TREGS})"][1:] == ["1", "3 %"]
     assert rows["P2_month9"][-1] == "x.fcs: the file ends in DATA"
     assert ["visits", "P2", "month9", "", "visit 'month9' is in no sample of this subject"] in page.cells
     assert "Santegoets SJ et al. 2015" in page.text

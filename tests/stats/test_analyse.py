@@ -28,7 +28,7 @@ PLAN = {
 }
 COLUMNS = (
     "analysis type term outcome predictor arm visit contrast n_subjects n_observations estimate se df statistic ci_low"
-    " ci_high p_value p_adjusted family primary note"
+    " ci_high p_value p_adjusted family primary note status"
 )
 
 

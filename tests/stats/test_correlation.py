@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from cytoreg.stats import analyse
-from cytoreg.stats.correlation import partial_correlation
+from cytoreg.stats.partial import partial_correlation
 from tests.stats import cohort
 
 
@@ -92,8 +92,8 @@ PLAN = {
 
 def test_the_planted_link_is_found_adjusted_within_arms_and_crudely() -> None:
     rows = analyse({"linked": cohort.linked()}, PLAN).results
-    adjusted, one, two, crude = (row for _, row in rows.iterrows())
-    assert rows["primary"].tolist() == [True, False, False, False]
+    adjusted, one, two, crude, *_ = (row for _, row in rows.iterrows())
+    assert rows["primary"].tolist() == [True] + [False] * (len(rows) - 1)
     assert adjusted["estimate"] < -0.2
     assert adjusted["p_value"] < 0.05
     assert adjusted["df"] == 60 - 2 - 3  # arm and two baselines
@@ -114,12 +114,23 @@ def test_the_adjusted_row_is_the_partial_correlation_of_changes_by_hand() -> Non
     assert found["p_value"] == pytest.approx(expected.p_value)
 
 
-def test_without_adjustment_only_the_crude_row_answers_and_says_so() -> None:
+def test_without_arms_a_plan_may_ask_for_no_adjustment() -> None:
     question = PLAN["analyses"]["q"] | {"adjust": [], "method": "pearson"}
-    rows = analyse({"linked": cohort.linked().drop(columns="arm")}, {"analyses": {"q": question}}).results
-    assert len(rows) == 1
-    assert rows["primary"].all()
-    assert rows["note"].iloc[0].startswith("descriptive")
+    table = cohort.linked().drop(columns="arm")
+    rows = analyse({"linked": table}, {"analyses": {"q": question}}).results
+    wide = table.pivot_table(index="subject_id", columns="visit", values=[cohort.TREGS, "das28_crp"])
+    x, y = (wide[name]["month3"] - wide[name]["baseline"] for name in (cohort.TREGS, "das28_crp"))
+    assert rows["primary"].tolist() == [True, False, False]
+    assert rows["estimate"].iloc[0] == pytest.approx(stats.pearsonr(x, y).statistic)
+    assert not rows["term"].str.contains("crude").any()
+
+
+@pytest.mark.parametrize("adjust", [[], ["baseline"]])
+def test_arms_are_held_fixed_whatever_the_plan_says(adjust: list[str]) -> None:
+    asked = [PLAN["analyses"]["q"] | {"adjust": given} for given in (adjust, ["arm", *adjust])]
+    left, named = (analyse({"linked": cohort.linked()}, {"analyses": {"q": q}}).results.iloc[0] for q in asked)
+    assert left["estimate"] == named["estimate"]
+    assert "arm held fixed though the plan does not name it" in left["note"]
 
 
 def test_other_columns_at_the_start_may_be_held_fixed() -> None:
@@ -128,7 +139,7 @@ def test_other_columns_at_the_start_may_be_held_fixed() -> None:
     table["sex"] = np.where(table["age"] % 3 == 0, "f", "m")
     question = PLAN["analyses"]["q"] | {"adjust": ["baseline", "age", "sex"]}
     found = analyse({"linked": table}, {"analyses": {"q": question}}).results.iloc[0]
-    assert found["df"] == 60 - 2 - 4
+    assert found["df"] == 60 - 2 - 5  # two baselines, age, sex, and the arm
 
 
 def test_points_that_lie_on_one_line_give_a_correlation_and_no_test() -> None:

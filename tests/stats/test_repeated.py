@@ -25,9 +25,13 @@ def test_bland_and_altman_1995() -> None:
 
 def test_bland_and_altman_through_a_plan() -> None:
     plan = {"analyses": {"q": {"type": "repeated_correlation", "x": "ph", "y": "paco2", "adjust": []}}}
-    (row,) = analyse({"linked": bland_altman.table()}, plan).results.to_dict("records")
+    answer, row = analyse({"linked": bland_altman.table()}, plan).results.to_dict("records")
     assert row["estimate"] == pytest.approx(-0.507, abs=5e-4)
+    assert (row["df"], row["p_value"]) == (38, pytest.approx(0.00085, abs=5e-6))
     assert row["note"].startswith("descriptive")
+    assert not row["primary"]
+    assert answer["primary"]
+    assert "visit taken out though the plan does not name it" in answer["note"]
 
 
 def test_adjusted_r_is_that_of_the_sums_of_squares_of_an_analysis_of_covariance() -> None:

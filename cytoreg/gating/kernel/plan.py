@@ -6,7 +6,7 @@ Plain data, checked here once: every index that the compiled code follows is one
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +111,12 @@ class Decided:
     counts: npt.NDArray[np.int64]
     n_exact: int
     kernel: str
+
+    def within(self, kept: npt.NDArray[np.bool_]) -> Decided:
+        """The same for some of the events, (n_events,) bool: the others are in no population."""
+        masks = self.masks & np.packbits(kept, bitorder="little")
+        counts = [int(np.unpackbits(row, count=self.n_events, bitorder="little").sum()) for row in masks]
+        return replace(self, masks=masks, counts=np.array(counts, dtype=np.int64))
 
     def mask(self, name: str) -> npt.NDArray[np.bool_]:
         """Which events are in a population, shape (n_events,)."""

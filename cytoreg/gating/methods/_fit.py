@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cytoreg.gating.gates import Gate, Range
+from cytoreg.gating.methods._influence import Influence
 from cytoreg.yamlfile import StrictModel
 
 __all__ = [
@@ -19,16 +20,21 @@ __all__ = [
     "CannotFit",
     "Fit",
     "Keep",
+    "NoControl",
     "ThresholdParams",
     "View",
     "cut_range",
+    "enough",
     "few",
     "finite",
+    "graded",
     "looked_at",
 ]
 
 Array = npt.NDArray[np.float64]
 By = Literal["sample", "batch", "subject", "study"]
+Pool = Literal["median", "pooled"]
+Weigh = Literal["tubes", "events"]
 Keep = Literal["above", "below"]
 
 
@@ -36,13 +42,25 @@ class CannotFit(Exception):
     """A method has nothing to stand on; the message is the reason that the tables and the report give."""
 
 
+class NoControl(CannotFit):
+    """The control that a method takes its cut from was not stained, or is not among the tubes it may use."""
+
+
 @dataclass(frozen=True)
 class Fit:
-    """A gate that a method placed: the geometry, the number of events it was placed on, reasons to doubt it."""
+    """A gate that a method placed: the geometry, the number of events it was placed on, reasons to doubt it.
+
+    score: how sure the placement is, 0 to 1; doubt begins below 0.5 (`graded`). interval: 95 % limits of the cut
+    on the display scale, of a method that has its own; an open end is infinite. influence: how the gate moves with
+    its events, of a method that can say so without being fitted again.
+    """
 
     gate: Gate
     fitted_on: int
     reasons: tuple[str, ...] = ()
+    score: float = 1.0
+    interval: tuple[float, float] | None = None
+    influence: Callable[[], Influence] | None = field(default=None, compare=False, repr=False)
 
 
 class View(Protocol):
@@ -56,8 +74,11 @@ class View(Protocol):
         """Display values of another population, or None where it was not gated."""
         ...
 
-    def control(self, marker: str, on: str) -> Array | None:
-        """Display values of the same parent in the control that lacks a marker, or None without one."""
+    def control(self, marker: str, on: str, kind: str = "fmo", source: str | None = None) -> Array | None:
+        """Display values of the same parent (or of `source`) in the control for a marker, or None without one.
+
+        kind: `fmo` (the control that lacks the marker), `isotype` or `unstained`.
+        """
         ...
 
 
@@ -66,14 +87,30 @@ class ThresholdParams(StrictModel):
 
     on: the axis. keep: which side of the cut. by: over which tubes the cut is shared. source (`from` in a
     template): the population to look at, the parent where it is not given. min_events: the fewest to fit.
+
+    pool: how tubes that share a cut come to one: the `median` of their cuts, or one fit to the events of all
+    (`pooled`), in which each tube, or each event, weighs the same (`weigh`). pull: each tube keeps its own cut unless
+    that lies more than so many robust SDs from the others'; then it takes the shared one.
     """
 
     on: str
     source: str | None = Field(default=None, alias="from")
     keep: Keep = "above"
     by: By = "sample"
+    pool: Pool = "median"
+    weigh: Weigh = "tubes"
+    pull: float | None = Field(default=None, gt=0)
     fallback: Any = None
     min_events: int = Field(default=100, ge=1)
+
+    @model_validator(mode="after")
+    def _shared_by_some(self) -> ThresholdParams:
+        said = self.model_fields_set & {"pool", "pull", "weigh"}
+        if said and self.by == "sample":
+            raise ValueError(f"{min(said)} is for a cut that tubes share; say by: batch, subject or study")
+        if "weigh" in said and self.pool != "pooled":
+            raise ValueError("weigh is for pool: pooled")
+        return self
 
 
 def cut_range(on: str, cut: float, keep: Keep) -> Range:
@@ -102,3 +139,23 @@ def looked_at(view: View, params: ThresholdParams) -> Array:
 def few(n: int, least: int) -> Sequence[str]:
     """A reason to doubt a fit that stands on little."""
     return (f"placed on {n} events only",) if n < 2 * least else ()
+
+
+def graded(value: float, doubt: float, sure: float) -> float:
+    """A measure of how well a gate could be placed, as a score: 0.5 at `doubt`, 1 from `sure` on, straight between.
+
+    `sure` may be above or below `doubt`; on the far side of `doubt` the line goes on down to 0.
+
+    >>> graded(0.3, 0.3, 1.0), graded(2.0, 0.3, 1.0), graded(3.0, 1.0, 0.2)
+    (0.5, 1.0, 0.0)
+    """
+    return min(1.0, max(0.0, 0.5 + 0.5 * (value - doubt) / (sure - doubt)))
+
+
+def enough(n: int, least: int) -> float:
+    """The score of a number of events: 0.5 at twice the least, where `few` ends, 1 from ten times on.
+
+    >>> enough(200, 100), enough(1000, 100)
+    (0.5, 1.0)
+    """
+    return graded(n, 2 * least, 10 * least)

@@ -6,24 +6,21 @@ that has every other reagent.
 
 from __future__ import annotations
 
-import numpy as np
-from pydantic import Field
+from cytoreg.gating.methods._control import ControlParams, control_values
+from cytoreg.gating.methods._density import Histogram
+from cytoreg.gating.methods._fit import Array, Fit, View
+from cytoreg.gating.methods._percentile import percentile_fit, percentile_recut
 
-from cytoreg.gating.methods._fit import By, CannotFit, Fit, ThresholdParams, View, cut_range, few, finite
 
-
-class Params(ThresholdParams):
-    """percentile: of the control's events in the same parent, which lie below the cut."""
-
-    percentile: float = Field(default=99.5, gt=0, lt=100)
-    by: By = "batch"
+class Params(ControlParams):
+    """Those of every control; `from` names the population of the control to look at, else the parent."""
 
 
 def fit(view: View, params: Params) -> Fit:
-    """Cut at the percentile of the control. Raises CannotFit where there is no control."""
-    control = view.control(params.on, params.on)
-    if control is None:
-        raise CannotFit(f"no FMO control for {params.on}")
-    values = finite(control, params.min_events, "events in the FMO control")
-    cut = float(np.percentile(values, params.percentile))
-    return Fit(cut_range(params.on, cut, params.keep), len(values), tuple(few(len(values), params.min_events)))
+    """Cut at the percentile of the control; scored as `percentile_fit`. Raises NoControl where there is none."""
+    return percentile_fit(control_values(view, params, "fmo"), params, params.percentile)
+
+
+def recut(values: Histogram, params: Params) -> Array:
+    """The cut that `fit` would place on each row, (b,); not-a-number where it could not."""
+    return percentile_recut(values, params, params.percentile)

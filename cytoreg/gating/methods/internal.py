@@ -6,10 +6,11 @@ stained, since the negative cells need not have the background of the cells that
 
 from __future__ import annotations
 
-import numpy as np
 from pydantic import Field
 
-from cytoreg.gating.methods._fit import By, Fit, ThresholdParams, View, cut_range, few, looked_at
+from cytoreg.gating.methods._density import Histogram
+from cytoreg.gating.methods._fit import Array, By, Fit, ThresholdParams, View, looked_at
+from cytoreg.gating.methods._percentile import percentile_fit, percentile_recut
 
 
 class Params(ThresholdParams):
@@ -21,7 +22,13 @@ class Params(ThresholdParams):
 
 
 def fit(view: View, params: Params) -> Fit:
-    """Cut at the percentile of the negative population. Raises CannotFit where it was not gated."""
-    values = looked_at(view, params)
-    cut = float(np.percentile(values, params.percentile))
-    return Fit(cut_range(params.on, cut, params.keep), len(values), tuple(few(len(values), params.min_events)))
+    """Cut at the percentile of the negative population; scored as `percentile_fit`.
+
+    Raises CannotFit where it was not gated.
+    """
+    return percentile_fit(looked_at(view, params), params, params.percentile)
+
+
+def recut(values: Histogram, params: Params) -> Array:
+    """The cut that `fit` would place on each row, (b,); not-a-number where it could not."""
+    return percentile_recut(values, params, params.percentile)

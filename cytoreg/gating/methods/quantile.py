@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from cytoreg.gating.methods._fit import Fit, ThresholdParams, View, cut_range, few, looked_at
+from cytoreg.gating.methods._density import Histogram
+from cytoreg.gating.methods._fit import Array, Fit, ThresholdParams, View, cut_range, enough, few, looked_at
 
 
 class Params(ThresholdParams):
@@ -15,7 +16,13 @@ class Params(ThresholdParams):
 
 
 def fit(view: View, params: Params) -> Fit:
-    """Cut at the percentile, interpolated linearly."""
+    """Cut at the percentile, interpolated linearly; its score is that of the number of events."""
     values = looked_at(view, params)
-    cut = float(np.percentile(values, params.percentile))
-    return Fit(cut_range(params.on, cut, params.keep), len(values), tuple(few(len(values), params.min_events)))
+    n, cut = len(values), float(np.percentile(values, params.percentile))
+    reasons = tuple(few(n, params.min_events))
+    return Fit(cut_range(params.on, cut, params.keep), n, reasons, enough(n, params.min_events))
+
+
+def recut(values: Histogram, params: Params) -> Array:
+    """The percentile of each row, (b,); not-a-number where too few events are in it."""
+    return np.where(values.total >= params.min_events, values.percentile(params.percentile), np.nan)

@@ -10,8 +10,19 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from cytoreg.gating.methods._density import density
-from cytoreg.gating.methods._fit import CannotFit, Fit, ThresholdParams, View, cut_range, few, looked_at
+from cytoreg.gating.methods._density import Histogram, density, modes, peaks, smoothed
+from cytoreg.gating.methods._fit import (
+    Array,
+    CannotFit,
+    Fit,
+    ThresholdParams,
+    View,
+    cut_range,
+    enough,
+    few,
+    graded,
+    looked_at,
+)
 
 
 class Params(ThresholdParams):
@@ -22,8 +33,14 @@ class Params(ThresholdParams):
     smooth: float = Field(default=1.5, gt=0)
 
 
+RIVAL = 0.8  # of the highest peak: so high, and so prominent, another one is a mode as well
+
+
 def fit(view: View, params: Params) -> Fit:
-    """Cut at mode +/- spreads x s, s being the 68.3rd percentile of distances on the clear side."""
+    """Cut at mode +/- spreads x s, s being the 68.3rd percentile of distances on the clear side.
+
+    Its score is that of the number of events and of how far the highest peak is above any other.
+    """
     values = looked_at(view, params)
     found = density(values, params.smooth)
     mode = float(found.x[int(np.argmax(found.y))])
@@ -36,4 +53,25 @@ def fit(view: View, params: Params) -> Fit:
     if spread <= 0:
         raise CannotFit("all values are equal")
     cut = mode + sign * params.spreads * spread
-    return Fit(cut_range(params.on, cut, params.keep), len(values), tuple(few(len(values), params.min_events)))
+    n = len(values)
+    reasons, score = [*few(n, params.min_events)], enough(n, params.min_events)
+    beside = [top for top in peaks(found, RIVAL) if abs(float(found.x[top.index]) - mode) > spread]
+    if beside:
+        rival = max(top.height for top in beside)
+        score = min(score, graded(rival, RIVAL, RIVAL / 2))
+        reasons.append(f"another peak is {rival:.0%} as high: the mode may lie in either")
+    return Fit(cut_range(params.on, cut, params.keep), n, tuple(reasons), score)
+
+
+def recut(values: Histogram, params: Params) -> Array:
+    """The cut that `fit` would place on each row, (b,); not-a-number where it could not."""
+    place = modes(smoothed(values, params.smooth)) + 0.5  # in bins from the low end
+    bins = np.arange(values.counts.shape[1])
+    # how much of each bin lies on the clear side of the mode
+    left = np.clip(place[:, None] - bins, 0.0, 1.0)
+    clear = values.counts * (left if params.side == "right" else 1.0 - left)
+    enough_there = clear.sum(axis=1) >= params.min_events / 4
+    mode = values.low + place * values.step
+    edge = values.percentile(100 - 68.27 if params.side == "right" else 68.27, clear)
+    cuts = mode + params.spreads * (mode - edge)
+    return np.where(enough_there & (values.total >= params.min_events), cuts, np.nan)

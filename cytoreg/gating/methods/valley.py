@@ -7,8 +7,19 @@ from itertools import pairwise
 import numpy as np
 from pydantic import Field
 
-from cytoreg.gating.methods._density import density, peaks
-from cytoreg.gating.methods._fit import CannotFit, Fit, ThresholdParams, View, cut_range, few, looked_at
+from cytoreg.gating.methods._density import Histogram, density, peaks, smoothed, valley_between
+from cytoreg.gating.methods._fit import (
+    Array,
+    CannotFit,
+    Fit,
+    ThresholdParams,
+    View,
+    cut_range,
+    enough,
+    few,
+    graded,
+    looked_at,
+)
 
 
 class Params(ThresholdParams):
@@ -29,7 +40,10 @@ SHALLOW = 0.7
 
 
 def fit(view: View, params: Params) -> Fit:
-    """Cut at the bottom of the valley; doubtful where it is shallow."""
+    """Cut at the bottom of the valley; doubtful where it is shallow.
+
+    Its score is that of the number of events and of the depth of the valley.
+    """
     values = looked_at(view, params)
     if float(values.min()) == float(values.max()):
         raise CannotFit("all values are equal")
@@ -53,4 +67,22 @@ def fit(view: View, params: Params) -> Fit:
     reasons = [*few(len(values), params.min_events)]
     if ratio > SHALLOW:
         reasons.append(f"the valley is shallow: {ratio:.0%} of the lower peak")
-    return Fit(cut_range(params.on, float(found.x[bottom]), params.keep), len(values), tuple(reasons))
+    score = min(graded(ratio, SHALLOW, 0.0), enough(len(values), params.min_events))
+    return Fit(cut_range(params.on, float(found.x[bottom]), params.keep), len(values), tuple(reasons), score)
+
+
+def recut(values: Histogram, params: Params) -> Array:
+    """The cut that `fit` would place on each row, (b,); not-a-number where it could not."""
+    y = smoothed(values, params.smooth)
+    cuts = np.full(len(y), np.nan)
+    for i, valleys in enumerate(valley_between(y, params.prominence)):
+        if not valleys or values.total[i] < params.min_events:
+            continue
+        if params.between == "deepest":
+            place, _, left, right = max(valleys, key=lambda v: min(y[i, v[2]], y[i, v[3]]) - v[1])
+        else:
+            place, _, left, right = valleys[0 if params.between == "first" else -1]
+        if params.apart is not None and values.centres[left] > params.apart * values.centres[right]:
+            continue
+        cuts[i] = values.low + (place + 0.5) * values.step
+    return cuts

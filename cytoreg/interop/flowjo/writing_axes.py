@@ -144,7 +144,7 @@ class AxisWriter:
         choice = self.template.compensation if spec.compensation is None else spec.compensation
         if choice == "none" or (scatter and choice == "from_file"):
             return channel
-        matrix = self.template.matrices.get(choice)
+        matrix = self.template.matrices.get(choice) if isinstance(choice, str) else None
         if matrix is None:
             spillover = self.sample.spillover if self.sample is not None else None
             if spillover is not None:

@@ -151,8 +151,8 @@ class AxisWriter:
             return "uncompensated", spec.channels
         if said == "from_file":
             return "FCS", spec.channels
-        matrix = self.template.matrices.get(said)
-        if matrix is None:
+        matrix = self.template.matrices.get(said) if isinstance(said, str) else None
+        if matrix is None or not isinstance(said, str):
             raise NoWords(f"the matrix {said!r} is a file; gate a sample, and export what was placed")
         names = []
         for channel in spec.channels:

@@ -10,7 +10,7 @@ from cytoreg.gating.gates import Gate, Not, Nothing
 from cytoreg.gating.spec import GateSpec, drawn, parse_gate
 from cytoreg.gating.template import ROOT
 from cytoreg.interop.opencyto.gates import boolean_of, gates_of
-from cytoreg.interop.opencyto.methods import family_of, one_axis, several_axes
+from cytoreg.interop.opencyto.methods import family_of, one_axis, quadrants, several_axes
 from cytoreg.interop.opencyto.r_objects import RSyntaxError
 from cytoreg.interop.opencyto.rows import Node, Row
 from cytoreg.yamlfile import YamlDocument
@@ -58,6 +58,10 @@ class Builder:
         if node.kind == "boolean":
             said = self._boolean(row, boolean_of(row.text), node)
             return {"not": said} if node.signs == ("-",) else said
+        if node.kind == "quadrant":
+            said, left = quadrants(row.method, node.on, "".join(node.signs), row.arguments)
+            self._left(row, left)
+            return said
         if node.kind == "signs":
             parts = [self._signed(cut, sign) for cut, sign in zip(node.cuts, node.signs, strict=True)]
             return {"all": parts}
@@ -81,8 +85,10 @@ class Builder:
         by = self._by(row)
         keep = "above" if sign == "+" else "below"
         said, left = one_axis(family, on, keep, row.arguments, source, by)
-        if family == "mixture":
-            self._say(row, f"{row.method} on one axis becomes the valley between two peaks")
+        if family == "mixture" and "valley" in said:
+            self._say(
+                row, f"{row.method} on one axis, shared or referred to, becomes the valley between two peaks"
+            )
             left = [item for item in left if not item.startswith("K =")]
         if family == "tail" and "tol" in row.arguments:
             self._say(

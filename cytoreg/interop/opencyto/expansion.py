@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,22 @@ def _signs(row: Row) -> list[str]:
     return ["+/-" if sign == "-/+" else sign for sign in found] or ["+"]
 
 
+# The order in which openCyto's quadrant methods give their four gates.
+_QUADRANTS = (("-", "+"), ("+", "+"), ("+", "-"), ("-", "-"))
+
+
+def _expand_quadrants(row: Row, add: Callable[..., Node]) -> None:
+    """The four populations of a quadrant method: called as in `alias`, with commas, else after the axes."""
+    if len(row.dims) != 2:
+        row.fail(f"dims: {row.method} needs two axes, found {len(row.dims)}")
+    names = [name.strip() for name in row.alias.split(",")]
+    if len(names) not in (1, 4):
+        row.fail(f"alias: {len(names)} names for the four parts of {row.method}")
+    for place, signs in enumerate(_QUADRANTS):
+        own = "".join(f"{dim}{sign}" for dim, sign in zip(row.dims, signs, strict=True))
+        add(names[place] if len(names) == 4 else own, "quadrant", signs=signs)
+
+
 def _expand(row: Row, parent: tuple[str, ...], nodes: list[Node]) -> None:
     """Add the populations of one row."""
     family = family_of(row.method)
@@ -149,7 +165,10 @@ def _expand(row: Row, parent: tuple[str, ...], nodes: list[Node]) -> None:
         for place, name in enumerate(names):
             add(name, "drawn" if row.is_drawn else "unknown", place=place, of=len(names))
         return
-    signs = ["+/-", "+/-"] if row.pop == "*" or family == "quadrants" else _signs(row)
+    if family == "quadrants":
+        _expand_quadrants(row, add)
+        return
+    signs = ["+/-", "+/-"] if row.pop == "*" else _signs(row)
     if row.is_drawn or not family:
         add(row.alias, "drawn" if row.is_drawn else "unknown", signs=(signs[0],))
         return

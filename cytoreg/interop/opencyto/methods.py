@@ -11,7 +11,7 @@ from typing import Any
 
 from cytoreg.interop.opencyto.r_objects import RCall, RName, RSyntaxError, vector_of
 
-__all__ = ["FAMILIES", "IGNORED", "family_of", "one_axis", "several_axes"]
+__all__ = ["FAMILIES", "IGNORED", "family_of", "one_axis", "quadrants", "several_axes"]
 
 # openCyto's names, old and new, in lower case -> what they are.
 FAMILIES: Mapping[str, str] = {
@@ -56,11 +56,17 @@ def one_axis(
         side = arguments.get("side")
         said |= {"side": side} if side in ("left", "right") else {}
         taken = ["side", "adjust"]
-    elif family in ("valley", "quadrants"):
+    elif family == "mixture" and source is None and by is None:
+        negative = int(_number(arguments, "neg", _number(arguments, "neg_cluster", 1.0)))
+        positive = int(_number(arguments, "pos", 0.0))
+        said["components"] = negative + positive if positive else int(_number(arguments, "K", 2.0))
+        said |= {"negative": negative} if negative != 1 else {}
+        return {"mixture": said}, _left(arguments, ["K", "neg", "pos", "neg_cluster"])
+    elif family == "valley":
         taken = ["adjust", "gFunc"]
     if "adjust" in taken and "adjust" in arguments:
         said["smooth"] = _number(arguments, "adjust", 1.0)
-    word = "valley" if family in ("mixture", "quadrants") else family
+    word = "valley" if family == "mixture" else family
     return {word: said}, _left(arguments, taken)
 
 
@@ -75,8 +81,29 @@ def several_axes(family: str, on: Sequence[str], arguments: Mapping[str, Any]) -
         said: dict[str, Any] = {"on": list(on)}
         said["components"] = int(_number(arguments, "K", 2.0))
         said["content"] = _number(arguments, "quantile", 0.9)
-        return {"mixture": said}, _left(arguments, ["K", "quantile"])
+        taken = ["K", "quantile"]
+        if "target" in arguments and all(axis.upper().startswith(("FSC", "SSC")) for axis in on):
+            # scatter is linear in both programs; a target among fluorescence lies on a scale that is not in the file
+            said["choose"] = {"nearest": list(vector_of(arguments["target"])[1])}
+            taken.append("target")
+        return {"mixture": said}, _left(arguments, taken)
     raise RSyntaxError(f"a gate on {len(on)} axes cannot be placed by it")
+
+
+def quadrants(
+    method: str, on: Sequence[str], keep: str, arguments: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """One of the four parts as a template writes it, and the arguments that have no equal."""
+    mixed = method.casefold().endswith("tmix")
+    said: dict[str, Any] = {"on": list(on), "method": "mixture" if mixed else "sequential", "keep": keep}
+    taken = ["K"] if mixed else ["adjust", "gFunc"]
+    if mixed and "K" in arguments:
+        said["components"] = int(_number(arguments, "K", 4.0))
+    if not mixed and "adjust" in arguments:
+        said["smooth"] = _number(arguments, "adjust", 1.0)
+    if "gFunc" in taken and "mindensity" not in str(_words(arguments.get("gFunc", "mindensity"))):
+        taken.remove("gFunc")  # another method on each axis
+    return {"quadrants": said}, _left(arguments, taken)
 
 
 def _left(arguments: Mapping[str, Any], taken: Sequence[str]) -> list[str]:

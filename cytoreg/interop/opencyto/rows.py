@@ -94,7 +94,7 @@ class Row:
 class Node:
     """A population of a row. path: names from the first step down.
 
-    kind: how its gate comes about (`cut`, `whole`, `signs`, `reference`, `boolean`, `drawn`, `unknown`). signs: of each
+    kind: how its gate comes about (`cut`, `whole`, `signs`, `quadrant`, `reference`, `boolean`, `drawn`, `unknown`). signs: of each
     axis, or of the gate. dims: in place of the row's. owner: the population whose complement this is. cuts: those
     that `signs` combine. place, of: which of several gates in one row.
     """
