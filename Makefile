@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 CODE   := cytoreg tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench fuzz coverage placement difficulty example files docs clean
+.PHONY: help setup demo test lint format bench fuzz coverage placement difficulty judge example files docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ difficulty: setup  ## gate cells of known membership from easy to hard with ever
 
 placement: setup  ## how often the interval of one sample's percentage holds the truth, over a grid (some minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.placement_coverage
+
+judge: setup  ## run R beside the figures that the tests of the statistics hold (installs R by apt-get where it is missing)
+	$(BIN)/python -m benchmarks.judge $(ONLY)
 
 example: setup  ## make example_fcs/ again, the same bytes
 	$(BIN)/python -m benchmarks.example

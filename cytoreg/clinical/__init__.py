@@ -8,7 +8,9 @@ from cytoreg.lazy import lazily
 
 if TYPE_CHECKING:
     from cytoreg.clinical.linker import Linked, link
-    from cytoreg.clinical.response import acr, eular_response
+    from cytoreg.clinical.remission import remission_boolean, remission_cdai, remission_das28, remission_sdai
+    from cytoreg.clinical.response import acr, acr_n, eular_response, haq_improved
+    from cytoreg.clinical.safety.adverse_events import adverse_events
     from cytoreg.clinical.scores import (
         cdai,
         cdai_category,
@@ -25,6 +27,8 @@ __all__ = [
     "Clinical",
     "Linked",
     "acr",
+    "acr_n",
+    "adverse_events",
     "cdai",
     "cdai_category",
     "das28_category",
@@ -32,8 +36,13 @@ __all__ = [
     "das28_esr",
     "eular_response",
     "haq_di",
+    "haq_improved",
     "link",
     "read_clinical",
+    "remission_boolean",
+    "remission_cdai",
+    "remission_das28",
+    "remission_sdai",
     "sdai",
     "sdai_category",
 ]
@@ -44,7 +53,14 @@ _HOMES = {
     "Linked": "linker",
     "link": "linker",
     "acr": "response",
+    "acr_n": "response",
+    "adverse_events": "safety.adverse_events",
     "eular_response": "response",
+    "haq_improved": "response",
+    "remission_boolean": "remission",
+    "remission_cdai": "remission",
+    "remission_das28": "remission",
+    "remission_sdai": "remission",
     "cdai": "scores",
     "cdai_category": "scores",
     "das28_category": "scores",

@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cytoreg.clinical import response, scores
+from cytoreg.clinical import remission, response, scores
 from cytoreg.clinical.tables import HAQ_AIDS, HAQ_ANSWERS
 from cytoreg.clinical.timeline import baseline_rows
 
 __all__ = ["ACR_LEVELS", "derive"]
 
 ACR_LEVELS = (20, 50, 70)
+ACTIVITY = (
+    "das28_crp",
+    "das28_esr",
+    "das28",
+)  # by which EULAR response and DAS28 remission go: the first there is
 NOTED_DIFFERENCE = 0.05  # of a score in the table from the one its components give
 MM_PER_CM = 10.0
 MG_L_PER_MG_DL = 10.0
@@ -38,7 +43,8 @@ def derive(
     table = _first_infusion(table.copy(), infusions)
     _haq(table, notes)
     _scores(table, notes)
-    _responses(table, baseline)
+    _remissions(table)
+    _responses(table, baseline, notes)
     if infusions is not None:
         table["infusions_so_far"] = _infusions_so_far(table, infusions)
     return table
@@ -110,6 +116,27 @@ def _scores(table: pd.DataFrame, notes: list[str]) -> None:
             table[f"{name}_category"] = pd.array(category(table[name]), dtype=object)
 
 
+def _remissions(table: pd.DataFrame) -> None:
+    """A column of each definition that the table's columns allow; what the table holds itself is kept."""
+    there = set(table.columns)
+    activity = next((name for name in ACTIVITY if name in there), None)
+    found: dict[str, Any] = {}
+    if activity is not None:
+        found["remission_das28"] = remission.remission_das28(table[activity])
+    if "cdai" in there:
+        found["remission_cdai"] = remission.remission_cdai(table["cdai"])
+    if "sdai" in there:
+        found["remission_sdai"] = remission.remission_sdai(table["sdai"])
+    parts = ("tender28", "swollen28", "crp", "patient_global")
+    if there.issuperset(parts):
+        for year in remission.GLOBAL_LIMIT:
+            values = {part: table[part] for part in parts}
+            found[f"remission_boolean{year}"] = remission.remission_boolean(**values, year=year)
+    for name, answers in found.items():
+        if name not in there:
+            table[name] = answers
+
+
 def _fill(table: pd.DataFrame, name: str, computed: Sequence[float], notes: list[str]) -> None:
     ours = pd.Series(computed, index=table.index, dtype=float)
     if name not in table.columns:
@@ -125,8 +152,9 @@ def _fill(table: pd.DataFrame, name: str, computed: Sequence[float], notes: list
     table[name] = table[name].fillna(ours)
 
 
-def _responses(table: pd.DataFrame, rule: Mapping[str, Any]) -> None:
-    """EULAR response (by das28_crp, else das28_esr) and ACR20, 50, 70 of each visit after baseline.
+def _responses(table: pd.DataFrame, rule: Mapping[str, Any], notes: list[str]) -> None:
+    """EULAR response (by `ACTIVITY`), ACR20, 50, 70 and ACR-N, and the HAQ-DI's important difference of each visit
+    after baseline.
 
     rule: what `baseline_rows` takes. Without days the rows below a subject's baseline are after it.
     """
@@ -143,7 +171,7 @@ def _responses(table: pd.DataFrame, rule: Mapping[str, Any]) -> None:
         after &= np.array([place[row] > place.get(first, len(place)) for row, first in pairs], dtype=bool)
     index = table.index[after]
     before = table.loc[partner[after].tolist()]
-    activity = next((name for name in ("das28_crp", "das28_esr") if name in table.columns), None)
+    activity = next((name for name in ACTIVITY if name in table.columns), None)
     if activity is not None and "eular_response" not in table.columns:
         answers = response.eular_response(before[activity].to_numpy(), table.loc[index, activity].to_numpy())
         named = dict(zip(index, answers, strict=True))
@@ -156,3 +184,16 @@ def _responses(table: pd.DataFrame, rule: Mapping[str, Any]) -> None:
             if f"acr{level}" not in table.columns:
                 decided = response.acr(before, table.loc[index], level)
                 table[f"acr{level}"] = decided.reindex(table.index)
+        if "acr_n" not in table.columns:
+            levels = pd.Series(response.acr_n(before, table.loc[index]), index=index, dtype=float)
+            table["acr_n"] = levels.reindex(table.index)
+        joints = pd.Series(response.acr_joints(before, table.loc[index]), index=index, dtype=object)
+        if (few := int((joints == "28").sum())) > 0:
+            table["acr_joints"] = pd.array([joints.get(row) for row in table.index], dtype=object)
+            notes.append(
+                f"ACR responses of {few} visits go by 28 joints: feet and ankles, which the criteria's 68 and 66 have,"
+                " are not in them"
+            )
+    if "haq_di" in there and "haq_improved" not in there:
+        fell = response.haq_improved(before["haq_di"].to_numpy(), table.loc[index, "haq_di"].to_numpy())
+        table["haq_improved"] = pd.Series(fell, index=index).reindex(table.index)

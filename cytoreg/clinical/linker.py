@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from cytoreg.batch.absolute import CARRIED, SHEET_COLUMNS
+from cytoreg.clinical.changes import add_changes
 from cytoreg.clinical.derive import derive
 from cytoreg.clinical.mismatch import Mismatches
 from cytoreg.clinical.tables import UNMATCHED_COLUMNS, Clinical
+from cytoreg.clinical.tables.columns import CENSORED
+from cytoreg.clinical.tables.days import anchors_of
 from cytoreg.clinical.timeline import natural_key, visit_order
-from cytoreg.errors import LinkError, suggest
+from cytoreg.clinical.tubes import DRAWN, PER_UL_SUFFIXES, PERCENT_SUFFIXES, by_visit, full_tubes, text
+from cytoreg.errors import LinkError
 
-__all__ = ["PERCENT_SUFFIXES", "Linked", "link"]
-
-# Columns of `percentages` and what each is called behind the text of its percentage in `linked`.
-PERCENT_SUFFIXES = {
-    "value": "",
-    "count": " count",
-    "ancestor_count": " of",
-    "ci_low": " ci_low",
-    "ci_high": " ci_high",
-}
-# The same of a population's absolute count, whose column is `NAME per uL`.
-PER_UL_SUFFIXES = {"cells_per_ul": "", "cells_per_ul_low": " ci_low", "cells_per_ul_high": " ci_high"}
-FULL_TUBE = "full"
-# Columns of the sheet that say how a tube is read and gated; any other is a property of the subject's visit.
-SAMPLE_COLUMNS = frozenset(
-    {
-        "file",
-        "sample_id",
-        "subject_id",
-        "visit",
-        "panel",
-        "tube",
-        "batch",
-        "drawn_at",
-        "control_set",
-        "dataset",
-    }
-    | {"compensation", "channels", "start", "rule", "seed", "template", "cells_per_ul", "cells_per_ml"}
-    | set(SHEET_COLUMNS)
-)
+__all__ = ["PERCENT_SUFFIXES", "PER_UL_SUFFIXES", "Linked", "link"]
 
 
 @dataclass(frozen=True)
@@ -54,8 +28,9 @@ class Linked:
     table: one row a subject's visit: subject_id, visit, day, `samples` (ids joined by `;`), subject columns,
     clinical values, scores and responses, `infusions_so_far`, and for each percentage text its value in
     percent with `<text> count`, `<text> of`, `<text> ci_low`, `<text> ci_high`; for each population with an absolute
-    count `<name> per uL` with its limits.
-    unmatched: side (samples, visits, subjects, infusions), subject_id, visit, sample_id, reason.
+    count `<name> per uL` with its limits; `<name> change` and `<name> since infusion` of all that is measured more than
+    once, `dose_so_far` and `days_since_infusion` (`cytoreg.clinical.changes`).
+    unmatched: side (samples, or the clinical table), subject_id, visit, sample_id, reason.
     notes: what a reader should know, without naming a subject.
     """
 
@@ -85,7 +60,15 @@ def link(
     """
     notes = list(clinical.notes)
     missed = Mismatches()
-    tubes = _full_tubes(samples, missed)
+    tubes = full_tubes(
+        samples,
+        missed,
+        notes,
+        day_zero=clinical.day_zero,
+        windows=clinical.windows,
+        anchors=anchors_of(clinical.subjects, clinical.infusions),
+        visit_names=clinical.visit_names,
+    )
     roster = _roster(clinical)
     visits = _first_of_each(clinical.visits, missed) if clinical.visits is not None else None
     infusions = clinical.infusions
@@ -98,36 +81,23 @@ def link(
             visits = missed.drop_unknown("visits", visits, roster, all_tubes)
         if infusions is not None:
             infusions = missed.drop_unknown("infusions", infusions, roster, None)
-    if visits is not None:
-        missed.compare_visits(visits, tubes if has_samples else None)
+        for side in ("adverse_events", "labs", "time_to_event"):
+            if (further := getattr(clinical, side)) is not None:
+                missed.drop_unknown(side, further.drop(columns="visit", errors="ignore"), roster, None)
+    if visits is not None and has_samples:
+        missed.compare_visits(visits, tubes, listed_elsewhere=clinical.subjects is not None)
     if clinical.subjects is not None and has_samples:
         missed.subjects_without(clinical.subjects, tubes, visits)
-    sheet_ids = {_text(value) for value in samples["sample_id"]}
-    values = _wide(tubes, percentages, sheet_ids, missed, notes)
+    sheet_ids = {text(value) for value in samples["sample_id"]}
+    values = by_visit(tubes, percentages, sheet_ids, missed, notes)
 
     table = _join(visits, values, _subjects_once(clinical.subjects, missed), notes)
     table = derive(table, infusions, notes, baseline or {})
+    table = add_changes(table, infusions, baseline or {}, notes)
     unmatched = missed.table()
     if clinical.unmatched is not None and len(clinical.unmatched):
         unmatched = pd.concat([clinical.unmatched[list(UNMATCHED_COLUMNS)], unmatched], ignore_index=True)
     return Linked(table=_sorted(table), unmatched=unmatched, notes=tuple(notes))
-
-
-def _full_tubes(samples: pd.DataFrame, missed: Mismatches) -> pd.DataFrame:
-    """One row a full tube with clean ids; of two of one panel for a subject's visit, the first."""
-    _need(samples, ("sample_id", "subject_id"), "samples")
-    tubes = samples.copy()
-    for column in ("sample_id", "subject_id", "visit", "panel", "tube"):
-        given = tubes[column] if column in tubes.columns else pd.Series([None] * len(tubes), index=tubes.index)
-        tubes[column] = pd.array([_text(value) for value in given.tolist()], dtype="str")
-    tubes = tubes[tubes["tube"].str.casefold().isin(["", FULL_TUBE])]
-    for row in tubes[tubes["subject_id"] == ""].itertuples():
-        missed.add("samples", "", str(row.visit), str(row.sample_id), "has no subject_id")
-    tubes = tubes[tubes["subject_id"] != ""]
-    again = tubes.duplicated(["subject_id", "visit", "panel"]) | tubes.duplicated("sample_id")
-    for row in tubes[again].itertuples():
-        missed.add("samples", str(row.subject_id), str(row.visit), str(row.sample_id), "duplicate")
-    return tubes[~again].reset_index(drop=True)
 
 
 def _roster(clinical: Clinical) -> list[str] | None:
@@ -154,100 +124,6 @@ def _subjects_once(subjects: pd.DataFrame | None, missed: Mismatches) -> pd.Data
     return subjects[~again]
 
 
-def _wide(
-    tubes: pd.DataFrame,
-    percentages: pd.DataFrame,
-    sheet_ids: Collection[str],
-    missed: Mismatches,
-    notes: list[str],
-) -> pd.DataFrame:
-    """One row a subject's visit: sample ids, further columns of the sheet, percentages of all panels."""
-    _need(percentages, ("sample_id", "percentage", "value"), "percentages")
-    who = ["subject_id", "visit", "panel"]  # the sheet says these; a table that repeats them does not
-    given = percentages.drop(columns=who, errors="ignore").assign(
-        sample_id=pd.array([_text(value) for value in percentages["sample_id"]], dtype="str"),
-        percentage=pd.array([_text(value) for value in percentages["percentage"]], dtype="str"),
-    )
-    again = given.duplicated(["sample_id", "percentage"])
-    for sample in dict.fromkeys(given["sample_id"][again]):
-        missed.add("samples", "", "", sample, "duplicate: a percentage of this sample stands twice")
-    given = given[~again]
-    for sample in dict.fromkeys(given["sample_id"]):
-        if sample not in sheet_ids:
-            missed.add("samples", "", "", sample, "sample is not in the samples sheet")
-    if len(given):
-        have = set(given["sample_id"])
-        for row in tubes[~tubes["sample_id"].isin(have)].itertuples():
-            missed.add(
-                "samples",
-                str(row.subject_id),
-                str(row.visit),
-                str(row.sample_id),
-                "sample has no percentages",
-            )
-
-    sheet = tubes[["sample_id", "subject_id", "visit", "panel"]]
-    joined = given.merge(sheet, on="sample_id", how="inner", validate="many_to_one")
-    joined["column"] = _column_names(joined, tubes, notes)
-    parts: list[Any] = [
-        tubes.groupby(["subject_id", "visit"], sort=False)["sample_id"].agg(";".join).rename("samples")
-    ]
-    extra = [column for column in tubes.columns if column not in SAMPLE_COLUMNS]
-    if extra:
-        parts.append(tubes.groupby(["subject_id", "visit"], sort=False)[extra].first())
-    keys = ["subject_id", "visit", "column"]
-    for text in dict.fromkeys(joined["column"]):
-        rows = joined[joined["column"] == text].set_index(keys[:2])
-        for column, suffix in PERCENT_SUFFIXES.items():
-            if column in rows.columns:
-                parts.append(pd.to_numeric(rows[column]).rename(f"{text}{suffix}"))
-    parts += _per_ul(joined, tubes)
-    return pd.concat(parts, axis=1).copy().reset_index() if len(tubes) else sheet[keys[:2]]
-
-
-def _per_ul(joined: pd.DataFrame, tubes: pd.DataFrame) -> list[pd.Series]:
-    """Absolute counts by population. Of panels that count the same one, that of the measured count stands before one
-    that is carried over from it, then the first in the sheet; a further measured one has its panel in brackets.
-    """
-    if "cells_per_ul_by" not in joined.columns:
-        return []
-    by = joined["cells_per_ul_by"].map(_text)
-    counted = joined.assign(_by=by, _name=[str(text).partition(" % of ")[0] for text in joined["percentage"]])
-    counted = counted[by != ""].drop_duplicates(["subject_id", "visit", "panel", "_name"])
-    order = list(dict.fromkeys(tubes["panel"]))
-    columns = []
-    for name, rows in counted.groupby("_name", sort=False):
-        measured = rows[rows["_by"] != CARRIED]
-        kept = measured if len(measured) else rows
-        for place, panel in enumerate(sorted(set(kept["panel"]), key=order.index)):
-            own = kept[kept["panel"] == panel].set_index(["subject_id", "visit"])
-            title = f"{name} per uL" + (f" [{panel}]" if place else "")
-            columns += [
-                pd.to_numeric(own[column]).rename(f"{title}{suffix}")
-                for column, suffix in PER_UL_SUFFIXES.items()
-                if column in own.columns
-            ]
-    return columns
-
-
-def _column_names(joined: pd.DataFrame, tubes: pd.DataFrame, notes: list[str]) -> Sequence[str]:
-    """The text of a percentage; with ` [panel]` behind it where an earlier panel gives that text too."""
-    order = list(dict.fromkeys(tubes["panel"]))
-    owner: dict[str, str] = {}
-    for text, panels in joined.groupby("percentage", sort=False)["panel"].unique().items():
-        ranked = sorted(panels, key=order.index)
-        owner[str(text)] = ranked[0]
-        if len(ranked) > 1:
-            notes.append(
-                f"'{text}' is given by the panels {', '.join(ranked)}: the column of that name is of"
-                f" {ranked[0]}, the others have their panel in brackets behind it"
-            )
-    return [
-        text if owner[text] == panel else f"{text} [{panel}]"
-        for text, panel in zip(joined["percentage"], joined["panel"], strict=True)
-    ]
-
-
 def _join(
     visits: pd.DataFrame | None, values: pd.DataFrame, subjects: pd.DataFrame | None, notes: list[str]
 ) -> pd.DataFrame:
@@ -271,6 +147,12 @@ def _join(
         order = []
     if "day" not in table.columns:
         table = table.copy().assign(day=float("nan"))
+    if DRAWN in table.columns:  # a visit that the clinic does not know has the day its blood was drawn
+        table["day"] = pd.to_numeric(table["day"]).fillna(table[DRAWN])
+        table = table.drop(columns=DRAWN)
+    for column in table.columns:
+        if str(column).endswith(CENSORED):
+            table[column] = table[column].fillna("")
     if "samples" not in table.columns:
         table["samples"] = None
     first = ["subject_id", "visit", "day", "samples", *order]
@@ -295,15 +177,3 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[ranks.index].reset_index(drop=True)
 
 
-def _need(frame: pd.DataFrame, columns: Sequence[str], what: str) -> None:
-    for column in columns:
-        if column not in frame.columns:
-            raise LinkError(f"{what}: has no column '{column}'; {suggest(column, frame.columns)}")
-
-
-def _text(value: object) -> str:
-    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -27,13 +27,19 @@ class Mismatches:
     def add(self, side: str, subject: str, visit: str, sample: str, reason: str) -> None:
         self.lines.append((side, subject, visit, sample, reason))
 
+    def add_together(self, side: str, subject: str, found: Sequence[Key], reason: str) -> None:
+        """One line for all (visit, sample) of a subject, each joined by `;`, the reason saying how many there are."""
+        many = f" ({len(found)} {side if side in ('samples', 'visits') else 'rows'})" if len(found) > 1 else ""
+        visits, samples = (";".join(part for part in parts if part) for parts in zip(*found, strict=True))
+        self.add(side, subject, visits, samples, f"{reason}{many}")
+
     def table(self) -> pd.DataFrame:
         return pd.DataFrame(self.lines, columns=list(UNMATCHED_COLUMNS), dtype=object)
 
     def drop_unknown(
         self, side: str, rows: pd.DataFrame, roster: Collection[str], partners: pd.DataFrame | None
     ) -> pd.DataFrame:
-        """The rows whose subject is on the roster; a line for each of the others.
+        """The rows whose subject is on the roster; a line for each subject that is not, with all its visits and samples.
 
         partners: the other side's rows; a subject there with the same visit still free is the likeliest slip.
         """
@@ -50,6 +56,7 @@ class Mismatches:
                 there = set(rows["subject_id"])
                 free.setdefault("", []).extend(subject for subject in roster if subject not in there)
             spelt_alike = set(partners["subject_id"]) if partners is not None else set()
+            same: dict[tuple[str, str], list[tuple[str, str]]] = {}  # subject, reason -> visits and samples
             for row in rows[unknown].itertuples():
                 subject, visit = _key(row)
                 near = (
@@ -63,26 +70,41 @@ class Mismatches:
                     else "subject is not in the subjects table"
                 )
                 reason = f"spelling? nearest is '{near}'" if near else fallback
-                self.add(side, subject, visit, str(getattr(row, "sample_id", "")), reason)
+                same.setdefault((subject, reason), []).append((visit, str(getattr(row, "sample_id", ""))))
+            for (subject, reason), found in same.items():
+                self.add_together(side, subject, found, reason)
         return rows[~unknown].reset_index(drop=True)
 
-    def compare_visits(self, visits: pd.DataFrame, tubes: pd.DataFrame | None) -> None:
-        """A line for each clinical visit that no sample has, and each sample visit that the clinic has not."""
-        if tubes is None:
-            return
+    def compare_visits(self, visits: pd.DataFrame, tubes: pd.DataFrame, *, listed_elsewhere: bool = False) -> None:
+        """A line for each clinical visit that no sample has, and each sample visit that the clinic has not.
+
+        A subject who is on one side only is one line. listed_elsewhere: `subjects_without` has it of subjects without a sample.
+        """
         clinic = {_key(row) for row in visits.itertuples()}
         lab = {_key(row) for row in tubes.itertuples()}
+        sampled, seen = {subject for subject, _ in lab}, {subject for subject, _ in clinic}
+        alone: dict[str, list[Key]] = {}
         for subject, visit in dict.fromkeys(_key(row) for row in visits.itertuples()):
-            if (subject, visit) not in lab:
+            if subject not in sampled:
+                alone.setdefault(subject, []).append((visit, ""))
+            elif (subject, visit) not in lab:
                 near = _nearest_visit(visit, [v for s, v in lab - clinic if s == subject])
                 reason = near or f"visit '{visit}' is in no sample of this subject"
                 self.add("visits", subject, visit, "", reason)
+        for subject, found in alone.items() if not listed_elsewhere else ():
+            self.add_together("visits", subject, found, "subject has no sample")
+        unseen: dict[str, list[Key]] = {}
         for row in tubes.itertuples():
             subject, visit = _key(row)
-            if (subject, visit) not in clinic:
+            if subject not in seen:
+                unseen.setdefault(subject, []).append((visit, str(row.sample_id)))
+            elif (subject, visit) not in clinic:
                 near = _nearest_visit(visit, [v for s, v in clinic - lab if s == subject])
                 reason = near or f"visit '{visit}' is in no clinical visit of this subject"
                 self.add("samples", subject, visit, str(row.sample_id), reason)
+
+        for subject, found in unseen.items():
+            self.add_together("samples", subject, found, "subject has no clinical visit")
 
     def subjects_without(self, subjects: pd.DataFrame, tubes: pd.DataFrame, visits: pd.DataFrame | None) -> None:
         """A line for each subject of the roster who has no sample."""

@@ -23,6 +23,7 @@ __all__ = [
     "das28_crp",
     "das28_esr",
     "haq_di",
+    "same_length",
     "sdai",
     "sdai_category",
 ]
@@ -192,7 +193,7 @@ def haq_di(items: Any, aids: Any = None) -> Any:
 
 def _together(**given: Any) -> tuple[dict[str, FloatArray], bool]:
     parts = {name: as_component(COMPONENTS[name], value) for name, value in given.items()}
-    _same_length({name: values for name, (values, _) in parts.items()})
+    same_length({name: values for name, (values, _) in parts.items()})
     return {name: values for name, (values, _) in parts.items()}, all(scalar for _, scalar in parts.values())
 
 
@@ -202,19 +203,20 @@ def _joints(values: Mapping[str, FloatArray]) -> FloatArray:
 
 def _with_global(core: FloatArray, patient_global: Any, scalars: bool) -> Any:
     health, scalar = as_component(COMPONENTS["patient_global"], patient_global)
-    _same_length({"the other components": core, "patient_global": health})
+    same_length({"the other components": core, "patient_global": health})
     return unwrap(core + 0.014 * health, scalars and scalar)
 
 
 def _sum(parts: Sequence[tuple[FloatArray, bool]]) -> FloatArray:
-    _same_length({f"component {index + 1}": values for index, (values, _) in enumerate(parts)})
+    same_length({f"component {index + 1}": values for index, (values, _) in enumerate(parts)})
     total = np.zeros(max(len(values) for values, _ in parts))
     for values, _ in parts:
         total = total + values
     return total
 
 
-def _same_length(parts: Mapping[str, FloatArray]) -> None:
+def same_length(parts: Mapping[str, FloatArray]) -> None:
+    """Raise LinkError where components that are no scalars differ in length."""
     lengths = {name: len(values) for name, values in parts.items() if len(values) != 1}
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name} {length}" for name, length in lengths.items())

@@ -102,18 +102,18 @@ def baseline_rows(
     day = table.get("day", nothing).to_numpy(dtype=float, na_value=np.nan)
     first = table.get(ANCHOR_COLUMNS["first_infusion"], nothing)
     anchor = table.get(ANCHOR_COLUMNS[last_on_or_before], nothing)
-    anchor = anchor.fillna(table.get(ANCHOR_COLUMNS[otherwise], nothing)).fillna(0.0).to_numpy(dtype=float)
+    last = anchor.fillna(table.get(ANCHOR_COLUMNS[otherwise], nothing)).fillna(0.0).to_numpy(dtype=float)
     code, subjects = pd.factorize(table["subject_id"])
     known = code >= 0
     place = np.full(len(subjects), -1)
     treated, dated = np.zeros(len(subjects), dtype=bool), np.zeros(len(subjects), dtype=bool)
     treated[code[known & first.notna().to_numpy()]] = True
     dated[code[known & ~np.isnan(day)]] = True
-    named = table["visit"].astype(str).str.casefold().to_numpy() == BASELINE if "visit" in table else ~known
-    named = np.flatnonzero(known & named)[::-1]  # the first of a subject is written last, and stays
+    is_named = [str(visit).casefold() == BASELINE for visit in table["visit"]]
+    named = np.flatnonzero(known & np.array(is_named, dtype=bool))[::-1]  # the first of a subject is written last, and stays
     place[code[named]] = named
     place[treated & dated] = -1
-    early = np.flatnonzero(known & (day <= anchor))
+    early = np.flatnonzero(known & (day <= last))
     early = early[np.lexsort((-early, day[early]))]  # likewise the latest day, and the first of equal days
     place[code[early]] = early
     found = {str(subjects[i]): table.index[place[i]] for i in np.flatnonzero(place >= 0)}

@@ -41,8 +41,9 @@ class Placed:
     begins below 0.5; None for geometry that nothing was fitted for. interval: 95 % limits of the cut, where the method
     has its own. level: how many fallbacks down the template. control: the kind of tube whose events made it
     (`fmo:CD25`), empty for a full tube. own: of a shared cut, what this tube alone makes of it. group: what
-    the tubes that share it proposed. replicates: the gate in each replicate of the bootstrap, none without one. steps: for each axis of the gate, a difference too small to matter, 2 % of the
-    display scale.
+    the tubes that share it proposed. steps: for each axis of the gate, a difference too small to matter, 2 % of the
+    display scale. replicates: the gate in each replicate of the bootstrap, none without one. sways: by how much the events drawn
+    to place it move, in each replicate, the log of the share that its population is of the parent; none where they do not.
     """
 
     gate: Gate
@@ -60,6 +61,7 @@ class Placed:
     group: Group | None = None
     steps: tuple[float, ...] = ()
     replicates: tuple[Gate, ...] = field(default=(), repr=False)
+    sways: tuple[float, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

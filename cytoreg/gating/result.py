@@ -182,7 +182,11 @@ class Result:
         counts = again.counts[child]
         totals = np.full(again.b, total) if ancestor == ROOT else again.counts[ancestor]
         placed = (counts >= 0) & (totals >= 0)
-        return limits(count, total, counts[placed], totals[placed])
+        sways, step = np.zeros(again.b), child
+        while step != ancestor:
+            sways = sways + again.sways.get(step, 0.0)
+            step = self.bound.parents[step]
+        return limits(count, total, counts[placed], totals[placed], sways[placed])
 
     def _few(self, count: int) -> tuple[str, ...]:
         """Whether too few events were counted to say that there are any, or how many."""

@@ -17,6 +17,7 @@ from cytoreg.reports.flags import flags_of
 from cytoreg.reports.methods import methods_of
 from cytoreg.reports.patient import own_correlations, patient_page
 from cytoreg.reports.results import Results, read_results
+from cytoreg.reports.safety import has_safety, safety_page
 from cytoreg.reports.words import counted, label
 
 __all__ = ["build"]
@@ -28,7 +29,8 @@ Progress = Callable[[int, int, str], None]
 def build(
     folder: Path, *, patient: str | None = None, blinded: bool = False, progress: Progress | None = None
 ) -> Path:
-    """Draw the report of a results folder: `report/index.html` and `report/patients/SUBJECT.html`.
+    """Draw the report of a results folder: `report/index.html`, `report/patients/SUBJECT.html` and, where there
+    are safety tables, `report/safety.html`.
 
     patient: only the page of this subject. blinded: arms, infusions and all that differs by arm are left
     out. progress: called with pages done, pages in all and the page's file name. Gives the index, or the
@@ -47,7 +49,12 @@ def build(
     has_index = patient is None or _is_index_of(index, blinded)
     if patient is None:
         _clear(home / "patients")
-        _write(index, _render("cohort.html", results, methods=methods, **cohort_page(results)))
+        safe = has_safety(results.folder)
+        _write(index, _render("cohort.html", results, methods=methods, has_safety=safe, **cohort_page(results)))
+        if safe:
+            _write(home / "safety.html", _render("safety.html", results, methods=methods, **safety_page(results)))
+        else:
+            (home / "safety.html").unlink(missing_ok=True)
         if progress is not None:
             progress(1, total, index.name)
     path = index

@@ -18,7 +18,7 @@ from cytoreg.errors import StudyError, suggest
 from cytoreg.simulation.biology import Composition, FloatArray
 from cytoreg.simulation.disease import Effects, Latent
 
-__all__ = ["TRIAL_VISITS", "TRIALS", "Course", "Followed", "follow", "trial_of"]
+__all__ = ["TRIALS", "TRIAL_VISITS", "Course", "Followed", "follow", "trial_of"]
 
 TRIAL_VISITS: Mapping[str, int] = {
     "baseline": 0,
@@ -29,7 +29,7 @@ TRIAL_VISITS: Mapping[str, int] = {
     "month6": 180,
     "month8": 240,
 }
-WEARING_OFF = 12.0  # days: the scale of the logistic curve by which a benefit ends
+WEARING_OFF = 15.0  # days: the scale of the logistic curve by which a benefit ends
 LEAVING_SLOPE = 1.0  # log odds of leaving for one point of DAS28-CRP, where leaving goes with it
 REDRAWS = 500
 
@@ -40,20 +40,28 @@ class Course(Effects):
 
     For subject i and visit t, with B the benefit of the infusions so far, from 0 to about 1 for one infusion,
 
-    B_it = sum over infusions k of strength_k (1 - exp(-u / onset_days)) / (1 + exp((u - D_i) / 12)), u days after it
+    B_it = sum over infusions k of strength_k (1 - exp(-u / onset_days)) / (1 + exp((u - D_i) / 15)), u days after it
     logit(Treg fraction) = treg_logit + between_treg b_i + treg_rise[arm] a_i B_it + within_treg e_it
     DAS28-CRP = das28 + between_das28 c_i - das28_fall[arm] a'_i B'_it + das28_per_logit within_treg e_it
                 + das28_noise f_it
 
     D_i is lognormal about `duration_days`, a_i about 1. Where `linked`, a' = a and B' = B: whose Tregs rise more and
-    stay up longer has more of the benefit and for longer. Else a', B' have a draw of their own. Cytokines fall with B'.
+    stay up longer has more of the benefit and for longer; his Tregs fall `lead_days` before the disease is back. Else a', B' have a draw of their own. Cytokines fall with B'.
+    e_it of a patient is autoregressive: two visits u days apart correlate by exp(-u / `memory_days`).
     """
 
     das28_fall_control: float = 0.0
+    das28_fall_cells: float = 2.0
     cytokine_fall_control: float = 0.0
-    duration_days: float = 135.0
+    memory_days: float = 90.0
+    between_treg: float = 0.20
+    within_treg: float = 0.25
+    treg_rise_cells: float = 0.60
+    lead_days: float = 30.0
+    """Days by which the benefit in Tregs ends before that in the disease."""
+    duration_days: float = 150.0
     """Median of the days until half of the benefit is gone; the abstract has 3 to 6 months."""
-    duration_spread: float = 0.20
+    duration_spread: float = 0.30
     strength_spread: float = 0.30
     """Standard deviations of the natural logarithms."""
     linked: bool = True
@@ -139,7 +147,7 @@ def follow(arm: NDArray[np.intp], days: FloatArray, course: Course, rng: np.rand
     def visit(spread: float) -> FloatArray:
         return spread * rng.standard_normal((n, v))
 
-    e, f = visit(course.within_treg), visit(course.das28_noise)
+    e, f = _remembered(visit(course.within_treg), days, course.memory_days), visit(course.das28_noise)
     level, usual = subject(course.between_treg), course.das28 + subject(course.between_das28)
     if course.entry_das28 is not None:
         _select(usual, e, f, course, rng)
@@ -147,9 +155,7 @@ def follow(arm: NDArray[np.intp], days: FloatArray, course: Course, rng: np.rand
     lasts = [course.duration_days * np.exp(subject(course.duration_spread)) for _ in range(2)]
     if course.linked:
         strength[1], lasts[1] = strength[0], lasts[0]
-    rise, fall, cytokine = (
-        course.per_arm(stem)[arm] for stem in ("treg_rise", "das28_fall", "cytokine_fall")
-    )
+    rise, fall, cytokine = (course.per_arm(stem)[arm] for stem in ("treg_rise", "das28_fall", "cytokine_fall"))
     noise = course.das28_per_logit * e + f
     treg, das28, log_cytokine = (np.empty((n, v)) for _ in range(3))
     inflamed = subject(0.35)[:, None] + visit(0.15)
@@ -157,7 +163,8 @@ def follow(arm: NDArray[np.intp], days: FloatArray, course: Course, rng: np.rand
     attended = np.ones((n, v), dtype=bool)
     here = np.ones(n, dtype=bool)
     for t, day in enumerate(days):
-        first, again = (_benefit(day, second, lasts[side], course) for side in (0, 1))
+        first = _benefit(day, second, lasts[0] - course.lead_days, course)
+        again = _benefit(day, second, lasts[1], course)
         treg[:, t] = course.treg_logit + level + rise * strength[0] * first + e[:, t]
         das28[:, t] = usual - fall * strength[1] * again + noise[:, t]
         log_cytokine[:, t] = inflamed[:, t] - cytokine * strength[1] * again
@@ -189,6 +196,15 @@ def follow(arm: NDArray[np.intp], days: FloatArray, course: Course, rng: np.rand
     return Followed(latent, attended, second, batches[:, None] + visit(course.tube_shift))
 
 
+def _remembered(fresh: FloatArray, days: FloatArray, memory: float) -> FloatArray:
+    """Independent values (n, v) made autoregressive, with the same variance at each visit."""
+    made = fresh.copy()
+    for t in range(1, len(days)):
+        rho = float(np.exp(-(days[t] - days[t - 1]) / memory))
+        made[:, t] = rho * made[:, t - 1] + np.sqrt(1 - rho**2) * fresh[:, t]
+    return made
+
+
 def _benefit(day: float, second: FloatArray, lasts: FloatArray, course: Course) -> FloatArray:
     """Of the first infusion on day 0 and of the second, where there has been one: (n,)."""
 
@@ -218,6 +234,6 @@ def _select(usual: FloatArray, e: FloatArray, f: FloatArray, course: Course, rng
             return
         size = int(low.sum())
         usual[low] = course.das28 + course.between_das28 * rng.standard_normal(size)
-        e[low, 0] = course.within_treg * rng.standard_normal(size)
+        e[low] += course.within_treg * rng.standard_normal(size)[:, None] - e[low, :1]
         f[low, 0] = course.das28_noise * rng.standard_normal(size)
     raise StudyError(f"simulated trial: hardly a patient has a DAS28-CRP above {course.entry_das28:g} at baseline")

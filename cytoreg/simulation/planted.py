@@ -124,16 +124,36 @@ def _ranks(values: NDArray[Any]) -> FloatArray:
 def beside(planted: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     """Each planted value with the primary estimate that answers it.
 
-    planted: as `planted_values` gives it. found: the `associations` table. Columns: analysis, arm, planted,
-    estimate, ci_low, ci_high. The primary row of an analysis by arm is the one of that arm.
+    planted: as `planted_values` or `trial_planted` gives it. found: the `associations` table. Columns: analysis, arm,
+    planted, estimate, ci_low, ci_high, term, outcome. The primary row of an analysis by arm is the one of that arm.
     """
     rows = []
-    for _, value in planted.iterrows():
+    planted = planted.fillna({name: "" for name in ("arm", "contrast", "outcome") if name in planted})
+    for value in planted.to_dict("records"):
         answers = found[(found["analysis"] == value["analysis"]) & found["estimate"].notna()]
-        arm = value["arm"] if isinstance(value["arm"], str) else ""
-        chosen = answers[answers["arm"] == arm] if arm else answers[answers["primary"].astype(bool)]
+        if "outcome" in value:  # of a trial: the row is named in full
+            same = answers["term"].str.startswith(value["quantity"]) & (answers["arm"] == value["arm"])
+            for name in ("outcome", "contrast"):
+                same &= (answers[name] == value[name]) | (value[name] == "")
+            chosen = answers[same]
+        else:
+            chosen = (
+                answers[answers["arm"] == value["arm"]]
+                if value["arm"]
+                else answers[answers["primary"].astype(bool)]
+            )
         if len(chosen):
             first = chosen.iloc[0]
             row = {key: float(first[key]) for key in ("estimate", "ci_low", "ci_high")}
-            rows.append({"analysis": value["analysis"], "arm": arm, "planted": float(value["planted"]), **row})
-    return pd.DataFrame(rows, columns=["analysis", "arm", "planted", "estimate", "ci_low", "ci_high"])
+            named = {key: value[key] for key in ("analysis", "arm")}
+            rows.append(
+                {
+                    **named,
+                    "planted": float(value["planted"]),
+                    **row,
+                    "term": first["term"],
+                    "outcome": first["outcome"],
+                }
+            )
+    columns = ["analysis", "arm", "planted", "estimate", "ci_low", "ci_high", "term", "outcome"]
+    return pd.DataFrame(rows, columns=columns)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cytoreg.errors import StoreError, StudyError
+from cytoreg.errors import StoreError, StudyError, suggest
 from cytoreg.fcs import write_fcs
 from cytoreg.simulation.biology import Composition
 from cytoreg.simulation.cells import Instrument, Tube, simulate_tube
 from cytoreg.simulation.cohort import VISITS, Cohort, simulate_cohort
-from cytoreg.simulation.disease import Effects
+from cytoreg.simulation.course import TRIALS, Course, trial_of
+from cytoreg.simulation.disease import SCENARIOS, Effects
 from cytoreg.simulation.panels import PANELS
 from cytoreg.simulation.planted import planted_values
+from cytoreg.simulation.trial import simulate_trial
+from cytoreg.simulation.trial_plan import trial_plan
+from cytoreg.simulation.trial_planted import trial_planted
+from cytoreg.simulation.trial_tables import clinic_tables
 
 __all__ = ["SimulatedSample", "plan_text", "simulate_samples", "simulate_study"]
 
@@ -101,7 +106,8 @@ def simulate_study(
 ) -> Path:
     """Write a study to the folder `out` that `check` and `run` take as it is; gives its `study.yaml`.
 
-    fcs/, samples.csv, subjects.csv, visits.csv, infusions.csv, study.yaml, analysis.yaml, and in truth/:
+    scenario: one of `SCENARIOS` or `TRIALS`, or your own `Effects` or `Course`; a trial has adverse_events.csv and labs.csv
+    beside the other tables. fcs/, samples.csv, subjects.csv, visits.csv, infusions.csv, study.yaml, analysis.yaml, and in truth/:
     planted.csv (what each analysis should find), populations.csv and percentages.csv (what each tube truly
     holds), visits.csv (the latent Treg % and DAS28). The same arguments give the same bytes. progress: called
     with files done, files in all and the file's name. overwrite: replace an earlier simulated study there.
@@ -111,8 +117,7 @@ def simulate_study(
     """
     out = Path(out)
     _check(events)
-    cohort = simulate_cohort(subjects, scenario, seed, visits=visits, missed=missed)
-    planted = planted_values(scenario, events=events, visits=visits)
+    cohort, planted, plan = _made(subjects, events, scenario, seed, visits, missed)
     _prepare(out, overwrite)
     total = len(cohort.visits) * (1 + tbnk) + len(_CONTROLS) * _n_batches(subjects)
     sheet: list[dict[str, str]] = []
@@ -152,14 +157,39 @@ def simulate_study(
         "truth/percentages.csv": pd.DataFrame(percentages),
         "truth/visits.csv": cohort.truth,
     }
+    if cohort.adverse_events is not None and cohort.labs is not None:
+        tables |= {"adverse_events.csv": cohort.adverse_events, "labs.csv": cohort.labs}
     try:
         for name, table in tables.items():
             table.to_csv(out / name, index=False, lineterminator="\n", encoding="utf-8")
-        (out / "analysis.yaml").write_text(plan_text(cohort.day_of), encoding="utf-8", newline="\n")
+        (out / "analysis.yaml").write_text(plan, encoding="utf-8", newline="\n")
         (out / "study.yaml").write_text(_study_text(cohort, tbnk), encoding="utf-8", newline="\n")
     except OSError as problem:
         raise StoreError(f"{out}: cannot be written: {problem.strerror or problem}") from None
     return out / "study.yaml"
+
+
+def _made(
+    subjects: int,
+    events: int,
+    scenario: str | Effects,
+    seed: int,
+    visits: Mapping[str, int] | None,
+    missed: float,
+) -> tuple[Cohort, pd.DataFrame, str]:
+    """The cohort of a scenario, what is planted in it, and the text of its plan."""
+    if isinstance(scenario, str) and scenario not in (*SCENARIOS, *TRIALS):
+        raise StudyError(f"simulated scenario '{scenario}': {suggest(scenario, [*SCENARIOS, *TRIALS])}")
+    if not (isinstance(scenario, Course) or (isinstance(scenario, str) and scenario in TRIALS)):
+        cohort = simulate_cohort(subjects, scenario, seed, visits=visits, missed=missed)
+        planted = planted_values(scenario, events=events, visits=visits)
+        return cohort, planted, plan_text(cohort.day_of)
+    if visits is not None:
+        raise StudyError("simulated trial: its plan needs its own visits; leave `visits` out")
+    course, name = trial_of(scenario)
+    given = replace(course, missed=missed) if missed else course
+    cohort = replace(clinic_tables(simulate_trial(subjects, given, seed)), scenario=name)
+    return cohort, trial_planted(course, events=events), trial_plan()
 
 
 def plan_text(day_of: Mapping[str, int] = VISITS) -> str:
@@ -191,6 +221,9 @@ def _study_text(cohort: Cohort, tbnk: bool) -> str:
         for name, day in list(cohort.day_of.items())[1:]
         for width in (7 if day < 60 else 14,)
     ]
+    clinical = ["subjects", "visits", "infusions"]
+    if cohort.adverse_events is not None:
+        clinical += ["adverse_events", "labs"]
     return "\n".join(
         [
             "cytoreg: 1",
@@ -198,7 +231,7 @@ def _study_text(cohort: Cohort, tbnk: bool) -> str:
             "fcs: fcs/",
             "samples: samples.csv",
             f"templates: {templates}",
-            "clinical: {subjects: subjects.csv, visits: visits.csv, infusions: infusions.csv}",
+            f"clinical: {{{', '.join(f'{name}: {name}.csv' for name in clinical)}}}",
             "windows:",
             *lines,
             "plan: analysis.yaml",

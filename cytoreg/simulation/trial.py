@@ -1,4 +1,4 @@
-"""The model trial: 172 patients in two arms over eight months, as tables of a clinic or straight as a linked table.
+"""The model trial: 172 patients in two arms over eight months, as arrays and straight as a linked table.
 
 Shaped after Wang L. et al., Stem Cells Dev 2013;22:3192; what happens in it is in `course`. The linked table skips the
 FCS files: Treg % then has the counting error of its cells and the shift of its batch and tube, so that thousands of
@@ -7,22 +7,21 @@ trials can be made to see how often an analysis errs.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cytoreg.errors import StudyError
 from cytoreg.simulation.biology import FloatArray
-from cytoreg.simulation.cohort import FIRST_DAY, Cohort, randomise
+from cytoreg.simulation.cohort import randomise
 from cytoreg.simulation.course import TRIAL_VISITS, Course, Followed, follow, trial_of
 from cytoreg.simulation.disease import ARMS, acr_of, components, das28_crp_of
 from cytoreg.simulation.planted import expected_cd4
-from cytoreg.simulation.safety import adverse_events, labs
 
-__all__ = ["TREGS", "Trial", "simulate_trial"]
+__all__ = ["CYTOKINES", "TREGS", "Trial", "simulate_trial"]
 
 SUBJECTS = 172
 TREGS = "Tregs % of CD4+"
@@ -42,7 +41,7 @@ class Trial:
     parts: Mapping[str, FloatArray]
     day: FloatArray
     age: FloatArray
-    female: FloatArray
+    female: NDArray[np.bool_]
     years: FloatArray
     course: Course
     scenario: str
@@ -53,10 +52,9 @@ class Trial:
     def ids(self) -> list[str]:
         return [f"P{i + 1:03d}" for i in range(len(self.age))]
 
-    def below(self, cytokine: str) -> np.ndarray:
-        """Where a cytokine is below what the laboratory can tell: bool (n, v)."""
-        limit = {"tnf_alpha": self.course.tnf_limit, "il6": self.course.il6_limit}[cytokine]
-        return self.parts[cytokine] < limit
+    def limit(self, cytokine: str) -> float:
+        """pg/mL below which the laboratory cannot tell."""
+        return {"tnf_alpha": self.course.tnf_limit, "il6": self.course.il6_limit}[cytokine]
 
     def linked(self, events: int = 20_000, *, attended_only: bool = True) -> pd.DataFrame:
         """What linking the tables of this trial gives, for the columns that its plan needs, without any FCS file.
@@ -84,85 +82,18 @@ class Trial:
             }
         )
         for name in CYTOKINES:
-            below, limit = self.below(name).ravel(), getattr(self.course, f"{name.removesuffix('_alpha')}_limit")
-            table[name] = np.where(below, limit, table[name])
+            below = self.parts[name].ravel() < self.limit(name)
+            table[name] = np.where(below, self.limit(name), table[name])
             table[f"{name} censored"] = pd.array(np.where(below, "<", ""), dtype="str")
         table["das28_crp"] = das28_crp_of(self.parts).ravel()
         for level in (20, 50):
             answer = pd.array(acr_of(self.parts, level).ravel(), dtype="boolean")
-            answer[:: v] = pd.NA
+            answer[::v] = pd.NA
             table[f"acr{level}"] = answer
         table[TREGS] = (100 * count / of).ravel()
         table[f"{TREGS} count"], table[f"{TREGS} of"] = count.ravel().astype(float), of.ravel().astype(float)
         there = self.followed.attended.ravel() if attended_only else slice(None)
         return table[there].reset_index(drop=True)
-
-    def cohort(self) -> Cohort:
-        """The clinic's tables: subjects, visits with censored cytokines as `<8.0`, infusions, adverse events, labs."""
-        rng = np.random.default_rng([self.seed, 103])
-        n = len(self.age)
-        ids, arm = self.ids, self.followed.latent.arm
-        start = np.cumsum(rng.integers(1, 9, n)) - 1
-        first = [FIRST_DAY + dt.timedelta(days=int(day)) for day in start]
-        rows, columns = np.nonzero(self.followed.attended)
-        parts: dict[str, object] = {
-            name: values[rows, columns] for name, values in self.parts.items() if name not in CYTOKINES
-        }
-        for name in CYTOKINES:
-            limit = getattr(self.course, f"{name.removesuffix('_alpha')}_limit")
-            seen = zip(self.parts[name][rows, columns], self.below(name)[rows, columns], strict=True)
-            parts[name] = [f"<{limit:g}" if below else f"{value:.1f}" for value, below in seen]
-        names = list(self.day_of)
-        visits = pd.DataFrame(
-            {
-                "subject_id": [ids[i] for i in rows],
-                "visit": [names[t] for t in columns],
-                "date": [
-                    (first[i] + dt.timedelta(days=int(self.day[i, t]))).isoformat()
-                    for i, t in zip(rows, columns, strict=True)
-                ],
-                **parts,
-                "tnf_alpha_unit": "pg/mL",
-                "il6_unit": "pg/mL",
-            }
-        )
-        subjects = pd.DataFrame(
-            {
-                "subject_id": ids,
-                "arm": [ARMS[a] for a in arm],
-                "randomised": [
-                    (day - dt.timedelta(days=int(k))).isoformat()
-                    for day, k in zip(first, rng.integers(0, 4, n), strict=True)
-                ],
-                "age": self.age.astype(int),
-                "sex": np.where(self.female, "F", "M"),
-                "disease_duration": self.years,
-            }
-        )
-        given = [(i, 0) for i in range(n)]
-        given += [(i, int(day)) for i, day in enumerate(self.followed.second) if not np.isnan(day)]
-        given.sort()
-        infusions = pd.DataFrame(
-            {
-                "subject_id": [ids[i] for i, _ in given],
-                "date": [(first[i] + dt.timedelta(days=day)).isoformat() for i, day in given],
-                "dose_cells": [40_000_000 if arm[i] else 0 for i, _ in given],
-                "product": ["UC-MSC" if arm[i] else "medium" for i, _ in given],
-            }
-        )
-        last = np.where(self.followed.attended, self.day, 0).max(axis=1).astype(int)
-        return Cohort(
-            subjects=subjects,
-            visits=visits,
-            infusions=infusions,
-            latent=self.followed.latent,
-            effects=self.course,
-            scenario=self.scenario,
-            seed=self.seed,
-            day_of=self.day_of,
-            adverse_events=adverse_events(ids, np.maximum(last, 1), self.course.serious, rng),
-            labs=labs(ids, names, self.followed.attended, rng),
-        )
 
 
 def simulate_trial(
@@ -187,7 +118,9 @@ def simulate_trial(
     day_of = dict(visits or TRIAL_VISITS)
     days = np.array(list(day_of.values()), dtype=np.float64)
     if len(days) < 2 or days[0] != 0 or (np.diff(days) <= _LEEWAY * 2).any():
-        raise StudyError(f"simulated trial: visits on days {list(day_of.values())}, expected day 0 and later ones apart")
+        raise StudyError(
+            f"simulated trial: visits on days {list(day_of.values())}, expected day 0 and later ones apart"
+        )
     rng = np.random.default_rng([seed, 102])
     arm = randomise(n_subjects, rng)
     followed = follow(arm, days, course, rng)

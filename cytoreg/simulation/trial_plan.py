@@ -6,7 +6,15 @@ from cytoreg.simulation.trial import TREGS
 
 __all__ = ["PRIMARY", "trial_plan"]
 
-PRIMARY = ("treg_rises", "activity_falls", "function_improves", "cytokines_fall", "acr_arms", "arms_differ", "durability")
+PRIMARY = (
+    "treg_rises",
+    "activity_falls",
+    "function_improves",
+    "cytokines_fall",
+    "acr_arms",
+    "arms_differ",
+    "durability",
+)
 """The analyses of the abstract's claims, in one family."""
 
 _PLAN = """\

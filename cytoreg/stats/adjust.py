@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from cytoreg.stats.estimate import DESCRIPTIVE, SENSITIVITY, Estimate
 from cytoreg.stats.plan import Multiplicity
 
@@ -26,11 +28,17 @@ def adjusted(p_values: Sequence[float], method: str) -> list[float]:
     """
     if not p_values:
         return []
-    from statsmodels.stats.multitest import multipletests
+    counted = np.array([1.0 if math.isnan(p) else p for p in p_values])
+    if method == "benjamini_hochberg":
+        from scipy.stats import false_discovery_control
 
-    counted = [1.0 if math.isnan(p) else p for p in p_values]
-    name = {"holm": "holm", "benjamini_hochberg": "fdr_bh"}[method]
-    corrected = multipletests(counted, method=name)[1]
+        corrected = false_discovery_control(counted, method="bh")
+    else:  # statsmodels' multipletests has it too, and stops for a collection of garbage at each call
+        order = np.argsort(counted, kind="stable")
+        corrected = np.empty(len(counted))
+        corrected[order] = np.minimum(
+            np.maximum.accumulate((len(counted) - np.arange(len(counted))) * counted[order]), 1
+        )
     return [math.nan if math.isnan(p) else float(q) for p, q in zip(p_values, corrected, strict=True)]
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cytoreg.stats.equivalence import equivalence_row, equivalence_words
+from cytoreg.stats.assumptions import checked_residuals
+from cytoreg.stats.equivalence import absence_words, equivalence_row, equivalence_words
 from cytoreg.stats.estimate import Estimate
 from cytoreg.stats.mmrm import Mmrm, NotConverged, Test, fit_mmrm
 from cytoreg.stats.questions import ArmByVisit
@@ -149,6 +150,9 @@ def arm_by_visit_fit(question: ArmByVisit, data: Data) -> tuple[Mmrm | None, Des
     notes += said
     if fit is None:
         return None, None, replace(blank, note="; ".join(notes)), notes[-1]
+    there = frame[frame["visit"] == at]
+    one = replace(design, visits=(at,), slopes=varies and bool(np.ptp(there["baseline"]) > 0))
+    notes += [note for note in [checked_residuals(one.matrix(there), there["value"], 1)] if note]
     return fit, design, blank, "; ".join(notes)
 
 
@@ -170,7 +174,9 @@ def _fit(question: ArmByVisit, frame: pd.DataFrame, design: Design) -> tuple[Mmr
             continue
         if not failed:
             return fit, []
-        return fit, [f"covariance of the visits {WORDS[structure]}, as others were not to be had ({'; '.join(failed)})"]
+        return fit, [
+            f"covariance of the visits {WORDS[structure]}, as others were not to be had ({'; '.join(failed)})"
+        ]
     return None, [f"the model could not be fitted ({'; '.join(failed)})"]
 
 
@@ -239,7 +245,7 @@ def sentence(question: ArmByVisit, row: Estimate) -> str:
     counted = f"{row.n_subjects} subjects"
     if math.isnan(row.estimate):
         verb = "differed" if is_clear(row) else "did not clearly differ"
-        absence = equivalence_words(row, None)
+        absence = absence_words(row, "difference")
         return f"At {row.visit} the arms {verb} in {question.value} ({counted}; {p_text(p_shown(row))}).{absence}"
     treated, _, control = row.contrast.partition(" - ")
     if not is_clear(row):
@@ -247,7 +253,7 @@ def sentence(question: ArmByVisit, row: Estimate) -> str:
     else:
         start = f"{question.value} was {'higher' if row.estimate > 0 else 'lower'} in {treated} than in {control}"
     much = amount(question.value, question.scale, row, "a difference of")
-    more = equivalence_words(row, question.equivalence)
+    more = equivalence_words(row, question.equivalence, "difference")
     return f"At {row.visit}, {start} for the same baseline value ({counted}): {much}.{more}"
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from cytoreg.stats.assumptions import checked_mean
+from cytoreg.stats.equivalence import equivalence_row, equivalence_words
 from cytoreg.stats.estimate import Estimate
 from cytoreg.stats.questions import PairedChange
 from cytoreg.stats.sentence import amount, verb_for
@@ -20,7 +22,8 @@ __all__ = ["hodges_lehmann", "paired_change"]
 
 METHOD = (
     "Change within subjects between two visits: mean with Student's t interval, and the "
-    "Hodges–Lehmann change with Wilcoxon's signed-rank test beside it."
+    "Hodges–Lehmann change with Wilcoxon's signed-rank test beside it; between arms the difference of mean changes "
+    "by Welch's t."
 )
 
 EXACT_UP_TO = 200  # differences; beyond, the signed-rank distribution is as good as normal
@@ -33,13 +36,15 @@ def paired_change(question: PairedChange, data: Data) -> list[Estimate]:
 
     Strata are the groups of `by`, and all subjects together. The primary row is the mean change: of the
     treated arm where `by` is the arm, the plan names the control and there is one other arm; else of all
-    subjects.
+    subjects. Where `by` is the arm, rows of the difference of mean changes between arms follow (Welch's t): only
+    they speak of the treatment. `equivalence` adds a test that the mean change lies within its bounds.
     """
     values = data.value(question.value, "value", question.scale)
     start, end = data.rows_at(question.from_, "from"), data.rows_at(question.to, "to")
     changes = change_between(values, start, end)
     groups, primary = _strata(question, data, changes, start)
     rows: list[Estimate] = []
+    means: dict[str, Estimate] = {}
     for name, members in groups.items():
         blank = Estimate(
             analysis=data.analysis,
@@ -55,7 +60,15 @@ def paired_change(question: PairedChange, data: Data) -> list[Estimate]:
         mean, middle = _mean_change(members["change"], blank), _wilcoxon(members["change"], blank)
         words = SCALE_WORDS[question.scale]
         rows.append(replace(mean, term=f"mean change{words}", primary=name == primary))
+        means[name] = rows[-1]
+        if question.equivalence is not None and (name != POOLED or len(groups) == 1):
+            rows.append(equivalence_row(rows[-1], question.equivalence))
         rows.append(replace(middle, term=f"Hodges-Lehmann change{words}"))
+    if question.by == data.read.plan.treatment.arm and len(means) > 2:
+        control, remark = data.control([name for name in means if name != POOLED])
+        rows += [
+            _difference(means[name], means[control], remark) for name in means if name not in (POOLED, control)
+        ]
     return rows
 
 
@@ -113,17 +126,41 @@ def _mean_change(change: pd.Series, blank: Estimate) -> Estimate:
     mean, se = float(change.mean()), float(change.std(ddof=1)) / math.sqrt(n)
     if se == 0:
         return replace(blank, estimate=mean, note="every subject changed by the same amount: no interval")
-    half = float(stats.t.ppf(0.975, n - 1)) * se
-    statistic = mean / se
+    return replace(_by_t(blank, mean, se, float(n - 1)), note=checked_mean(change))
+
+
+def _difference(treated: Estimate, control: Estimate, remark: str) -> Estimate:
+    """Of the mean changes of two arms, with the degrees of freedom of Welch (Biometrika 1947;34:28-35)."""
+    row = replace(
+        treated,
+        term=treated.term.replace("mean change", "difference of mean changes"),
+        contrast=f"{treated.arm} - {control.arm}",
+        n_subjects=treated.n_subjects + control.n_subjects,
+        n_observations=treated.n_observations + control.n_observations,
+        primary=False,
+        note=remark,
+    )
+    for own in (treated, control):
+        if not own.se > 0:
+            nan = math.nan
+            row = replace(row, estimate=nan, se=nan, df=nan, statistic=nan, ci_low=nan, ci_high=nan, p_value=nan)
+            return replace(row, note=f"{own.arm}: {own.note}")
+    a, b = treated.se**2, control.se**2
+    df = (a + b) ** 2 / (a**2 / treated.df + b**2 / control.df)
+    return _by_t(row, treated.estimate - control.estimate, math.sqrt(a + b), df)
+
+
+def _by_t(row: Estimate, estimate: float, se: float, df: float) -> Estimate:
+    half, statistic = float(stats.t.ppf(0.975, df)) * se, estimate / se
     return replace(
-        blank,
-        estimate=mean,
+        row,
+        estimate=estimate,
         se=se,
-        df=float(n - 1),
+        df=df,
         statistic=statistic,
-        ci_low=mean - half,
-        ci_high=mean + half,
-        p_value=float(2 * stats.t.sf(abs(statistic), n - 1)),
+        ci_low=estimate - half,
+        ci_high=estimate + half,
+        p_value=float(2 * stats.t.sf(abs(statistic), df)),
     )
 
 
@@ -158,9 +195,10 @@ def sentence(question: PairedChange, row: Estimate) -> str:
     if math.isnan(row.p_value):
         return f"In {who} with both visits, {question.value} {when}: {row.note}."
     verb = verb_for(row, "rose", "fell", "showed no clear change")
+    more = equivalence_words(row, question.equivalence, "change")
     return (
         f"In {who} with both visits, {question.value} {verb} {when}: "
-        f"{amount(question.value, question.scale, row, 'on average')}."
+        f"{amount(question.value, question.scale, row, 'on average')}.{more}"
     )
 
 

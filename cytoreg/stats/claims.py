@@ -94,7 +94,7 @@ def _claim(row: Estimate, about: str) -> Claim:
     )
 
 
-NULLS: Mapping[str, float] = {"odds ratio": 1.0, "hazard ratio": 1.0, "rate ratio": 1.0, "area under": 0.5, "AUC": 0.5}
+NULLS: Mapping[str, float] = {"log odds ratio": 0.0, "odds ratio": 1.0, "hazard ratio": 1.0, "rate ratio": 1.0, "area under": 0.5, "AUC": 0.5}
 
 
 def _direction(row: Estimate, about: str, verdict: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,8 +47,8 @@ class _Seen:
 
     x: pd.DataFrame  # from, to, change
     y: pd.DataFrame
-    first: list[object]  # row of the linked table at the start
-    last: list[object]
+    first: list[Any]  # row of the linked table at the start
+    last: list[Any]
     arm: pd.Series
     covariates: pd.DataFrame
     groups: pd.DataFrame
@@ -171,7 +172,7 @@ def _seen(question: ChangeCorrelation, data: Data, values: dict[str, pd.Series])
     return _Seen(x, y, first, last, arm, covariates, groups, baselines, tuple(adjust), tuple(remarks))
 
 
-def _indicators(groups: pd.DataFrame) -> np.ndarray | None:
+def _indicators(groups: pd.DataFrame) -> Any:
     made = [dummies(groups[name]) for name in groups.columns]
     return np.hstack(made) if made else None
 
@@ -244,7 +245,7 @@ def _combinations(question: ChangeCorrelation) -> list[list[float]]:
     return [[-1, 1, 0, 0] if question.x_as == "change" else [1, 0, 0, 0], [0, 0, -1, 1]]
 
 
-def _errors_of(error: MeasurementError | None, seen: _Seen, complete: np.ndarray) -> np.ndarray:
+def _errors_of(error: MeasurementError | None, seen: _Seen, complete: Any) -> Any:
     """(n, 2): error variances at the start and at the end; a value without one has the mean of the others."""
     if error is None:
         return np.zeros((int(complete.sum()), 2))

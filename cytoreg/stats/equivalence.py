@@ -11,11 +11,10 @@ from dataclasses import replace
 from cytoreg.stats.estimate import Estimate
 from cytoreg.stats.sentence import p_text
 
-__all__ = ["ABSENCE", "TERM", "equivalence_p", "equivalence_row", "equivalence_words"]
+__all__ = ["TERM", "absence_words", "equivalence_p", "equivalence_row", "equivalence_words"]
 
 Bounds = tuple[float, float]
 TERM = "equivalence (TOST)"
-ABSENCE = " That none was seen does not show that there is none."
 
 
 def equivalence_p(estimate: float, se: float, df: float, bounds: Bounds) -> float:
@@ -45,11 +44,16 @@ def equivalence_row(row: Estimate, bounds: Bounds) -> Estimate:
     return replace(blank, statistic=statistic, p_value=p, note=said)
 
 
-def equivalence_words(row: Estimate, bounds: Bounds | None) -> str:
+def absence_words(row: Estimate, noun: str) -> str:
+    """What a p-value that is not small does not say."""
+    p = row.p_value if math.isnan(row.p_adjusted) else row.p_adjusted
+    return f" This does not show that there is no {noun}." if p >= 0.05 else ""
+
+
+def equivalence_words(row: Estimate, bounds: Bounds | None, noun: str) -> str:
     """What to add to the sentence of a row: equivalence where bounds were declared; else what its p does not say."""
     if bounds is None or not row.se > 0:
-        p = row.p_value if math.isnan(row.p_adjusted) else row.p_adjusted
-        return ABSENCE if p >= 0.05 else ""
+        return absence_words(row, noun)
     p = equivalence_p(row.estimate, row.se, row.df, bounds)
     shown = "lies within" if p < 0.05 else "is not shown to lie within"
-    return f" It {shown} the declared bounds of {bounds[0]:g} to {bounds[1]:g} ({TERM}, {p_text(p)})."
+    return f" The {noun} {shown} the declared bounds of {bounds[0]:g} to {bounds[1]:g} ({TERM}, {p_text(p)})."

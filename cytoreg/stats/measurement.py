@@ -76,31 +76,31 @@ def _floor(name: str, scale: Scale, data: Data) -> tuple[pd.Series | None, str]:
     linked = data.linked
     columns = set(linked.columns)
     low_name, high_name = f"{name} ci_low", f"{name} ci_high"
-    variance: pd.Series | None = None
+    variance: Any = None
     source = ""
     if {low_name, high_name} <= columns:
-        low, high, middle = (linked[column].astype(float) for column in (low_name, high_name, name))
+        low, high, middle = (linked[column].to_numpy(float) for column in (low_name, high_name, name))
         with np.errstate(divide="ignore", invalid="ignore"):
             if scale == "logit":
-                low, high = (np.log(end / (100 - end)) for end in (low, high))
+                low, high = np.log(low / (100 - low)), np.log(high / (100 - high))
             elif scale == "log":
                 low, high = np.log(low), np.log(high)
-        width = (high - low).where(np.isfinite(high - low) & middle.notna())
-        if width.notna().any():
+            width = np.where(np.isfinite(high - low) & np.isfinite(middle), high - low, np.nan)
+        if np.isfinite(width).any():
             variance, source = (width / (2 * NORMAL_975)) ** 2, "the intervals of the percentages"
     if data.is_percentage(name):
-        count, total = linked[f"{name} count"].astype(float), linked[f"{name} of"].astype(float)
+        count, total = (linked[f"{name} {column}"].to_numpy(float) for column in ("count", "of"))
         share = (count + 0.5) / (total + 1)
         if scale == "logit":
             counting = 1 / (count + 0.5) + 1 / (total - count + 0.5)
         elif scale == "log":
             counting = (1 - share) / (share * total)
         else:
-            counting = 1e4 * share * (1 - share) / total
-        if variance is None:
-            return counting, "counting alone"
-        return variance.fillna(counting).clip(lower=0).combine(counting, max), source
-    return variance, source
+            counting = 1e4 * share * (1 - share) / np.where(total > 0, total, np.nan)
+        variance, source = (
+            (counting, "counting alone") if variance is None else (np.fmax(variance, counting), source)
+        )
+    return (None if variance is None else pd.Series(variance, index=linked.index)), source
 
 
 def _of_controls(values: pd.Series, subject: pd.Series, control: Sequence[str]) -> tuple[float, float]:

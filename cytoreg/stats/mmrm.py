@@ -205,7 +205,7 @@ def fit_mmrm(y: Any, x: Any, subject: Any, visit: Any, structure: Any = "unstruc
     place = np.asarray(visit, dtype=np.int64)
     sums = _sums(rest / unit, q, np.asarray(subject), place)
     chosen = structure_of(structure, int(place.max()) + 1)
-    if structure == "unstructured":
+    if isinstance(structure, str) and structure == "unstructured":
         together = (sums.seen * sums.subjects[:, None]).T @ sums.seen
         if together.min() < 2:
             a, b = np.argwhere(together < 2)[0] + 1

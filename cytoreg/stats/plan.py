@@ -29,25 +29,6 @@ __all__ = [
 
 Anchor = Literal["first_infusion", "randomised"]
 
-# Every type of the contract; those that this version answers are the keys of `TYPES`.
-CONTRACT_TYPES = (
-    "paired_change",
-    "arm_by_visit",
-    "change_correlation",
-    "repeated_correlation",
-    "within_between",
-    "lagged",
-    "responder",
-    "roc",
-    "time_to_loss",
-    "repeat_infusion",
-    "trend",
-    "mediation",
-    "cytokines",
-    "agreement",
-    "power",
-)
-
 
 class Baseline(StrictModel):
     """Which visit is a subject's baseline; of two rows of one day the earlier."""
@@ -210,6 +191,4 @@ def _check_types(document: YamlDocument) -> None:
         here = ", ".join(sorted(TYPES))
         if kind is None:
             raise AnalysisError(f"{place}: has no type, expected one of {here}")
-        if kind in CONTRACT_TYPES:
-            raise AnalysisError(f"{place}: the type '{kind}' is not in this version, which has {here}")
         raise AnalysisError(f"{place}: unknown type '{kind}'; {suggest(str(kind), TYPES)}")

@@ -30,10 +30,12 @@ def sentence(question: Question, rows: Sequence[Estimate]) -> str:
     rows: the estimates of that one analysis. p is the adjusted one where the analysis is in a family.
     """
     answer = next((row for row in rows if row.primary), None)
-    if answer is None or math.isnan(answer.p_value):
+    home = home_of(question.type)
+    untested = getattr(home, "UNTESTED", False) and answer is not None and math.isfinite(answer.estimate)
+    if answer is None or (math.isnan(answer.p_value) and not untested):
         reason = (answer.note if answer is not None else "") or "there is no result that could be tested"
         return f"No answer: {reason}."
-    said: str = home_of(question.type).sentence(question, answer)
+    said: str = home.sentence(question, answer)
     return said
 
 

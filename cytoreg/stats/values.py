@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +20,15 @@ LEAST_SUBJECTS = 4
 
 @dataclass(frozen=True)
 class Data:
-    """A linked table as one analysis of a plan reads it; names that are wrong raise with file, line and key."""
+    """A linked table as one analysis of a plan reads it; names that are wrong raise with file, line and key.
+
+    known: what was worked out of subjects, visits, days and arms alone; tables that share these may share it.
+    """
 
     linked: pd.DataFrame
     read: ReadPlan
     analysis: str
+    known: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def column(self, name: str, key: str) -> pd.Series:
         """A numeric column named under `key` of the analysis."""
@@ -104,9 +109,14 @@ class Data:
     def arms(self) -> pd.Series:
         """Each row's arm as text, None where it has none (all None in a study without arms)."""
         name = self.read.plan.treatment.arm
-        if name not in self.linked.columns:
-            return pd.Series([None] * len(self.linked), index=self.linked.index, dtype=object)
-        return _as_text(self.linked[name])
+        if "arms" not in self.known:
+            self.known["arms"] = (
+                _as_text(self.linked[name])
+                if name in self.linked.columns
+                else pd.Series([None] * len(self.linked), index=self.linked.index, dtype=object)
+            )
+        found: pd.Series = self.known["arms"]
+        return found.copy()
 
     def control(self, arms: list[str]) -> tuple[str, str]:
         """The arm others are compared with, and what to note where the plan does not declare it."""
@@ -119,13 +129,20 @@ class Data:
         return declared, ""
 
     def visits(self) -> list[str]:
-        return visit_order(self.linked)
+        if "visits" not in self.known:
+            self.known["visits"] = visit_order(self.linked)
+        return list(self.known["visits"])
 
     def rows_at(self, visit: str, key: str) -> pd.Series:
         """The row of each subject at a visit: subject_id -> index label; `baseline` by the rule of the plan."""
+        if ("rows", visit.casefold()) in self.known:
+            found: pd.Series = self.known["rows", visit.casefold()]
+            return found.copy()
         if visit.casefold() == BASELINE:
             rule = self.read.plan.baseline
-            return baseline_rows(self.linked, last_on_or_before=rule.last_on_or_before, otherwise=rule.otherwise)
+            rows = baseline_rows(self.linked, last_on_or_before=rule.last_on_or_before, otherwise=rule.otherwise)
+            self.known["rows", BASELINE] = rows
+            return rows.copy()
         names = self.visits()
         if visit not in names:
             place = self.read.where(self.analysis, key)
@@ -142,11 +159,11 @@ def change_between(values: pd.Series, start: pd.Series, end: pd.Series) -> pd.Da
     values: by index label of the linked table; start, end: subject -> index label. A subject whose two rows
     are one row has no change.
     """
-    both = [subject for subject in start.index if subject in end.index and start[subject] != end[subject]]
-    before = values.reindex([start[subject] for subject in both]).to_numpy(dtype=float)
-    after = values.reindex([end[subject] for subject in both]).to_numpy(dtype=float)
+    rows = pd.DataFrame({"start": start, "end": end.reindex(start.index)}, dtype=object)
+    rows = rows[rows["end"].notna() & (rows["start"] != rows["end"])]
+    before, after = (values.reindex(rows[name]).to_numpy(dtype=float) for name in ("start", "end"))
     frame = pd.DataFrame(
-        {"from": before, "to": after, "change": after - before}, index=pd.Index(both, dtype=object)
+        {"from": before, "to": after, "change": after - before}, index=pd.Index(rows.index, dtype=object)
     )
     return frame.dropna()
 

@@ -28,7 +28,7 @@ def rehearse(study: Study, clinical: Any, plan: Any) -> Linked:
 
     identity = ["sample_id", "subject_id", "visit", "panel", "tube"]
     samples = pd.DataFrame(
-        [{**tube.identity, "tube": tube.tube, **tube.extra} for tube in study.tubes],
+        [{**tube.identity, "tube": tube.tube, "drawn_at": tube.drawn_at, **tube.extra} for tube in study.tubes],
         columns=None if study.tubes else identity,
     )
     numbers = ("value", "count", "ancestor_count", "ci_low", "ci_high", *PER_UL_SUFFIXES)
@@ -52,8 +52,21 @@ def rehearse(study: Study, clinical: Any, plan: Any) -> Linked:
     if plan is not None:
         from cytoreg.stats import analyse
 
-        analyse({"linked": linked.table}, plan)
+        analyse({"linked": linked.table}, _briefly(plan))
     return linked
+
+
+def _briefly(plan: Any) -> Any:
+    """The plan with two imputed tables: a rehearsal has to find what is wrong, not a number."""
+    from cytoreg.stats.plan import ReadPlan, read_plan
+
+    read = plan if isinstance(plan, ReadPlan) else read_plan(plan)
+    said = read.plan.missing.imputation
+    if said is None:
+        return read
+    brief = said.model_copy(update={"m": 2, "iterations": 1})
+    missing = read.plan.missing.model_copy(update={"multiple_imputation": brief})
+    return ReadPlan(read.plan.model_copy(update={"missing": missing}), read.document)
 
 
 def baseline_of(plan: Any) -> dict[str, Any] | None:

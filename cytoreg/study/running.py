@@ -19,9 +19,12 @@ from cytoreg.provenance import ENGINE_VERSION, digest_of, file_hash, versions
 from cytoreg.study.blindness import warnings_of
 from cytoreg.study.count_sources import count_notes, with_counts
 from cytoreg.study.definition import Study, load_study, matrix_files
+from cytoreg.study.plan_lock import answered, declare, first_declared, shown
 from cytoreg.study.rehearsal import baseline_of, rehearse
+from cytoreg.study.safety import safety_of
 from cytoreg.tables import SCHEMA_VERSION, TABLES, prepare_folder, read_json, read_table, safe_name, write_json
 from cytoreg.tables import write_tables as store_tables
+from cytoreg.tables.schema import SAFETY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +44,7 @@ __all__ = [
     "unit_of",
 ]
 
+LINKED = ("linked", "unmatched", "associations", "claims", "imputed", "infusions", *SAFETY)
 SAMPLE_TABLES = ("populations", "percentages", "intensities", "quality")
 
 
@@ -85,6 +89,7 @@ def run(
     plan = plan_of(study)
     if study.clinical:
         rehearse(study, clinical, plan)
+    locked = declare(study, folder, plan) if plan is not None else ""  # before anything is looked at
     hashes = hashes_of(study)
     stains = _single_stains(study)
     gated, n_gated = _gate(study, folder, hashes, jobs=jobs, fresh=fresh, progress=progress)
@@ -98,7 +103,9 @@ def run(
             f"none of {len(study.tubes)} tubes could be gated (see {folder / 'failures.csv'}); first: {first}"
         )
     analysis, unmatched, notes = link_and_analyse(study, folder, tables, clinical, plan)
-    notes = (*notes, *stains)
+    if analysis is not None:
+        locked = locked or answered(study, folder, analysis.plan_hash)
+    notes = (*notes, *stains, *filter(None, [locked]))
     write_json(folder / "provenance.json", _provenance(study, folder, hashes, plan, analysis, notes, command))
     from cytoreg import reports
 
@@ -147,7 +154,13 @@ def analyse(tables: Any, plan: Any = None, *, out: str | os.PathLike[str] | None
     chosen = read_plan(plan) if plan is not None else plan_of(study)
     if chosen is None:
         raise StudyError(f"{study.folder / 'study.yaml'}: there is no plan to answer (key `plan`)")
+    locked = [declare(study, folder, own)] if (own := plan_of(study)) is not None else []
+    if plan is not None:
+        locked.append(declare(study, folder, chosen, other=True))
     analysis, _, notes = link_and_analyse(study, folder, found, clinical_of(study), chosen)
+    if analysis is not None:
+        locked.append(answered(study, folder, analysis.plan_hash))
+    notes = (*notes, *filter(None, locked))
     write_json(
         folder / "provenance.json",
         _provenance(study, folder, hashes_of(study), chosen, analysis, notes, "cytoreg analyse"),
@@ -276,16 +289,16 @@ def _pictures(folder: Path, gated: Gated) -> None:
 def link_and_analyse(
     study: Study, folder: Path, tables: Mapping[str, pd.DataFrame], clinical: Any, plan: Any
 ) -> tuple[Analysis | None, int, tuple[str, ...]]:
-    """Write `linked`, `unmatched`, `infusions` and `associations`; what they need may be missing."""
+    """Write `linked`, `unmatched`, `infusions`, `associations`, `claims` and `imputed`; what they need may be missing."""
     notes = tuple(count_notes(study))
     if not study.clinical:
-        _forget(folder, ("linked", "unmatched", "associations", "infusions"))
+        _forget(folder, LINKED)
         return None, 0, (*notes, *warnings_of(study.tubes, None))
     import pandas as pd
 
     from cytoreg.clinical import link
 
-    samples = pd.DataFrame([{**tube.identity, "tube": tube.tube, **tube.extra} for tube in study.tubes])
+    samples = pd.DataFrame([{**tube.identity, "tube": tube.tube, "drawn_at": tube.drawn_at, **tube.extra} for tube in study.tubes])
     percentages = tables.get("percentages")
     if samples.empty:
         samples = pd.DataFrame(columns=["sample_id", "subject_id", "visit", "panel", "tube"])
@@ -299,13 +312,20 @@ def link_and_analyse(
     if plan is not None:
         from cytoreg.stats import analyse as answer
 
-        analysis = answer(found, plan)
+        analysis = answer(found, plan, declared=first_declared(study, folder))
         found["associations"] = analysis.results
-    _forget(folder, ("linked", "unmatched", "associations", "infusions"))
+        found["claims"] = analysis.claims
+        if analysis.imputed is not None:
+            found["imputed"] = analysis.imputed
+    if (safety := safety_of(clinical, plan)) is not None:
+        found |= safety.tables
+        found["unmatched"] = pd.concat([linked.unmatched, safety.unmatched], ignore_index=True)
+        notes = (*notes, *safety.notes)
+    _forget(folder, LINKED)
     store_tables(folder, found)
     notes += tuple(warnings_of(study.tubes, linked.table, plan.plan if plan is not None else None))
     notes = tuple(dict.fromkeys((*notes, *linked.notes, *(analysis.notes if analysis else ()))))
-    return analysis, len(linked.unmatched), notes
+    return analysis, len(found["unmatched"]), notes
 
 
 def _forget(folder: Path, names: Sequence[str]) -> None:
@@ -346,6 +366,9 @@ def _provenance(
         },
         "plan": plan.document.data if plan is not None else None,
         "plan_hash": analysis.plan_hash if analysis else None,
+        "plan_lock": dict(shown(study, folder)),
+        "exploratory": dict(analysis.exploratory) if analysis else {},
+        "estimands": {name: dict(said) for name, said in analysis.estimands.items()} if analysis else {},
         "sentences": dict(analysis.sentences) if analysis else {},
         "packages": versions(),
         "notes": list(notes),

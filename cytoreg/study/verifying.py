@@ -36,7 +36,7 @@ KEYS = {
     "failures": ("sample_id",),
     "linked": ("subject_id", "visit"),
 }
-LINKED = ("linked", "unmatched", "infusions", "associations")
+LINKED = ("linked", "unmatched", "infusions", "associations", "claims", "imputed")
 
 
 @dataclass(frozen=True)

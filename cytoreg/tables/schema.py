@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-__all__ = ["SCHEMA_VERSION", "TABLES", "TEXT"]
+__all__ = ["SAFETY", "SAFETY_TEXT", "SCHEMA_VERSION", "TABLES", "TEXT"]
 
 SCHEMA_VERSION = 1
 
 _SAMPLE = ("sample_id", "subject_id", "visit", "panel")
 _PER_UL = ("cells_per_ul", "cells_per_ul_low", "cells_per_ul_high", "cells_per_ul_by")
 _INTERVALS = ("ci_low", "ci_high", "ci_count_low", "ci_count_high", "ci_gate_low", "ci_gate_high")
+
+_COUNTS = ("subjects", "percent", "events", "p_value", "n")
+# Safety: every row is of an arm, none of a subject.
+SAFETY: dict[str, tuple[str, ...]] = {
+    "adverse_events": (
+        *("soc", "term", "arm", *_COUNTS, "patient_years", "rate", "rate_low", "rate_high"),
+        *("years_at_risk", "incidence", "incidence_low", "incidence_high"),
+    ),
+    "adverse_event_groups": ("measure", "level", "arm", *_COUNTS),
+    "time_to_event": (
+        *("event", "arm", "n", "events", "median", "median_low", "median_high", "p_value", "p_all"),
+    ),
+    "labs": (
+        *("test", "unit", "visit", "arm", "n", "mean", "sd", "median", "minimum", "maximum"),
+        *("change_n", "change", "change_sd", "change_low", "change_high"),
+    ),
+    "lab_shifts": ("test", "arm", "baseline", "after", "subjects", "percent", "n", "p_value"),
+    "lab_grades": ("term", "grade", "arm", "subjects", "percent", "p_value", "n", "graded"),
+    "liver": ("level", "arm", "subjects", "percent", "p_value", "n"),
+}
 
 TABLES: dict[str, tuple[str, ...]] = {
     "populations": (
@@ -43,7 +63,13 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("n_observations", "estimate", "se", "df", "statistic", "ci_low", "ci_high", "p_value", "p_adjusted"),
         *("family", "primary", "note", "status"),
     ),
+    "claims": (
+        *("analysis", "about", "term", "arm", "contrast", "direction", "estimate", "ci_low", "ci_high", "p_value"),
+        *("p_adjusted", "family", "status", "verdict"),
+    ),
+    "imputed": ("column", "visit", "subjects", "missing", "imputed"),
     "infusions": ("subject_id",),
+    **SAFETY,
 }
 
 TEXT = frozenset(
@@ -67,5 +93,9 @@ TEXT = frozenset(
             "reason",
         ),
         *("analysis", "type", "term", "outcome", "predictor", "arm", "contrast", "family", "note", "status"),
+        *("about", "direction", "verdict", "column"),
     }
 )
+
+# Of the safety tables alone: a clinic may well call a number `grade` or `level`.
+SAFETY_TEXT = TEXT | {"soc", "measure", "level", "event", "test", "unit", "baseline", "after", "grade"}

@@ -30,7 +30,8 @@ __all__ = [
     "sheet_of",
 ]
 
-MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "nat", "none", "null", ".", "-", "missing"})
+# "none" is not among them: it is an answer (no response, no relation to treatment)
+MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "nat", "null", ".", "-", "missing"})
 FORMATS = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".xpt")
 SNIFFED = 4096  # characters of a header looked at to tell comma from semicolon
 

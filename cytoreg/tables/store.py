@@ -16,7 +16,7 @@ import pandas as pd
 
 from cytoreg.errors import StoreError
 from cytoreg.fcs.atomic import replace_whole
-from cytoreg.tables.schema import SCHEMA_VERSION, TABLES, TEXT
+from cytoreg.tables.schema import SAFETY, SAFETY_TEXT, SCHEMA_VERSION, TABLES, TEXT
 
 __all__ = ["prepare_folder", "read_json", "read_table", "safe_name", "write_json", "write_tables"]
 
@@ -101,7 +101,7 @@ def _ordered(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     columns = TABLES.get(name, ())
     ordered = frame.reindex(columns=[*columns, *(c for c in frame.columns if c not in columns)])
     for column in ordered.columns:
-        if column in TEXT:
+        if column in (SAFETY_TEXT if name in SAFETY else TEXT):
             ordered[column] = ordered[column].astype("string").fillna("")
         elif name in TABLES and column in columns and column != "primary":
             ordered[column] = pd.to_numeric(ordered[column], errors="coerce")

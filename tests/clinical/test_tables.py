@@ -13,7 +13,7 @@ from cytoreg.errors import LinkError
 
 VISITS = pd.DataFrame(
     {
-        "subject_id": ["P01 ", "P01", "P02"],
+        "subject_id": ["P01", "P01", "P02"],
         "visit": ["baseline", "month1", "baseline"],
         "day": [0, 30, -1],
         "tender28": [10, 4, 12],
@@ -125,11 +125,12 @@ def test_columns_of_a_lab_are_renamed_either_way_round(tmp_path: Path, columns: 
 
 
 def test_text_among_numbers_is_kept_and_noted() -> None:
-    frame = VISITS.assign(il6=["<2", "3", "4"])
+    frame = VISITS.assign(il6=["n.d.", "3", "4"])
     clinical = clinical_from_frames({"visits": frame})
     assert clinical.visits is not None
-    assert clinical.visits["il6"].tolist() == ["<2", "3", "4"]
-    assert "1 of 3 values are not numbers (the first is '<2')" in clinical.notes[0]
+    assert clinical.visits["il6"].tolist() == ["n.d.", "3", "4"]
+    (note,) = clinical.notes
+    assert note.startswith("the visits table, row 2, column il6: 1 of 3 values are not numbers (the first is 'n.d.')")
 
 
 def test_study_day_counts_from_the_first_infusion_else_from_randomisation() -> None:

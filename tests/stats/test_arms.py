@@ -1,4 +1,4 @@
-"""The mixed model of arms over visits, against formulas that hold exactly where the data are balanced."""
+"""Arms over visits, against R (see benchmarks/judge/arms.R) and formulas that hold exactly in balanced data."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from scipy import stats
 
+from cytoreg.errors import AnalysisError
 from cytoreg.stats import analyse
-from tests.stats import cohort
+from tests.stats import cohort, small_trial
+from tests.stats.judged import judged
 
 PLAN = {
     "treatment": {"control": "DMARD"},
     "analyses": {"q": {"type": "arm_by_visit", "value": "das28_crp", "contrast_visit": "month3"}},
 }
+
+
+R = judged("arms")
+
+
+def asked(**keys: object) -> dict:
+    return PLAN | {"analyses": {"q": PLAN["analyses"]["q"] | keys}}
 
 
 def answer(table: pd.DataFrame, plan: dict = PLAN) -> pd.Series:
@@ -38,7 +48,7 @@ def balanced(
     return pd.DataFrame(rows, columns=["subject_id", "visit", "day", "arm", "das28_crp"])
 
 
-def test_balanced_contrast_its_error_and_its_satterthwaite_df_have_closed_forms() -> None:
+def test_balanced_compound_symmetry_has_closed_forms() -> None:
     """Split plot of s subjects an arm and k visits: var = 2 (MSs + (k - 1) MSe) / (k s), with
     df = (MSs + (k - 1) MSe)^2 / (MSs^2 / dfs + ((k - 1) MSe)^2 / dfe) (Milliken & Johnson 1992, chapter 24)."""
     s, k = 12, 3
@@ -52,33 +62,88 @@ def test_balanced_contrast_its_error_and_its_satterthwaite_df_have_closed_forms(
     own = off.mean(axis=1)
     dfs, dfe = 2 * (s - 1), 2 * (s - 1) * (k - 1)
     mss, mse = k * (own**2).sum() / dfs, ((off - own[:, None]) ** 2).sum() / dfe
-    assert mss > mse  # the intercepts have a variance
     mixed = mss + (k - 1) * mse
 
-    found = answer(table)
+    found = answer(table, asked(covariance="compound_symmetry"))
     assert found["estimate"] == pytest.approx(
         cell_means.loc["UC-MSC", "month3"] - cell_means.loc["DMARD", "month3"]
     )
-    assert found["se"] == pytest.approx(np.sqrt(2 * mixed / (k * s)), rel=1e-4)
-    assert found["df"] == pytest.approx(mixed**2 / (mss**2 / dfs + ((k - 1) * mse) ** 2 / dfe), rel=1e-3)
+    assert found["se"] == pytest.approx(np.sqrt(2 * mixed / (k * s)))
+    assert found["df"] == pytest.approx(mixed**2 / (mss**2 / dfs + ((k - 1) * mse) ** 2 / dfe))
     assert found["contrast"] == "UC-MSC - DMARD"
 
 
-def test_arm_by_visit_is_that_of_the_formula_interface_with_gaps_in_the_data() -> None:
-    table = cohort.linked(seed=8)
-    draw = np.random.default_rng(1)
-    table = table[(table["visit"] == "baseline") | (draw.random(len(table)) < 0.8)].reset_index(drop=True)
-    start = table[table["visit"] == "baseline"].set_index("subject_id")["das28_crp"]
-    after = table[table["visit"] != "baseline"].assign(start=lambda t: t["subject_id"].map(start))
-    formula = "das28_crp ~ start + C(arm) * C(visit, Treatment('month3'))"
-    model = smf.mixedlm(formula, after, groups="subject_id").fit()
+def test_balanced_unstructured_contrast_is_the_two_sample_t_test_of_that_visit() -> None:
+    table = balanced(seed=3)
+    last = table[table["visit"] == "month3"]
+    treated, control = (last[last["arm"] == arm]["das28_crp"] for arm in ("UC-MSC", "DMARD"))
+    test = stats.ttest_ind(treated, control)
     found = answer(table)
-    assert found["estimate"] == pytest.approx(model.params["C(arm)[T.UC-MSC]"], rel=1e-4)
-    assert found["se"] == pytest.approx(model.bse["C(arm)[T.UC-MSC]"], rel=1e-3)
-    wald = analyse({"linked": table}, PLAN).results.iloc[-1]
-    term = "C(arm)[T.UC-MSC]:C(visit, Treatment('month3'))[T.month1]"
-    assert wald["term"] == "arm x visit (Wald)"
-    assert wald["statistic"] == pytest.approx((model.params[term] / model.bse[term]) ** 2, rel=1e-3)
+    assert [found["statistic"], found["df"], found["p_value"]] == pytest.approx([test.statistic, 22, test.pvalue])
+
+
+@pytest.mark.parametrize("covariance", ["unstructured", "ar1"])
+def test_a_trial_with_gaps_is_that_of_gls_and_emmeans(covariance: str) -> None:
+    plan = {
+        "treatment": {"control": "a"},
+        "analyses": {
+            "q": {"type": "arm_by_visit", "value": "score", "contrast_visit": "v3", "covariance": covariance}
+        },
+    }
+    rows = analyse({"linked": small_trial.linked()}, plan).results
+    for visit in ("v1", "v2", "v3"):
+        contrast = rows[rows["term"] == f"arm difference at {visit}"].iloc[0]
+        assert contrast["estimate"] == pytest.approx(
+            R[f"small.{covariance}.difference.{visit}.estimate"], abs=2e-5
+        )
+        means = rows[rows["term"] == f"mean at {visit}"].set_index("arm")["estimate"]
+        expected = [R[f"small.{covariance}.mean.{arm}.{visit}.estimate"] for arm in "ab"]
+        assert means[["a", "b"]].tolist() == pytest.approx(expected, abs=2e-5)
+    assert rows["p_value"][rows["term"].str.startswith("mean at")].isna().all()
+
+
+def test_a_covariance_that_cannot_be_fitted_gives_way_to_the_first_that_can_and_says_so() -> None:
+    """Six visits of 2 x 4 subjects: five degrees of freedom cannot hold 21 covariances."""
+    table = balanced(seed=4, subjects=4, visits=6)
+    found = answer(table, asked(contrast_visit="month6"))
+    assert found["note"].startswith("covariance of the visits heterogeneous Toeplitz, as others were not to be had")
+    assert "unstructured: " in found["note"]
+    assert np.isfinite(found["p_value"])
+    alone = answer(table, asked(contrast_visit="month6", fallback=[]))
+    assert "could not be fitted (unstructured: " in alone["note"]
+    assert np.isnan(alone["estimate"])
+
+
+def test_ancova_at_a_visit_leaves_the_others_alone() -> None:
+    table = cohort.linked(seed=5)
+    wide = table.pivot_table(index=["subject_id", "arm"], columns="visit", values="das28_crp").reset_index()
+    model = smf.ols("month3 ~ baseline + C(arm)", wide).fit()
+    rows = analyse({"linked": table}, asked(model="ancova")).results
+    found = rows[rows["primary"]].iloc[0]
+    expected = [model.params["C(arm)[T.UC-MSC]"], model.bse["C(arm)[T.UC-MSC]"], model.df_resid]
+    assert found[["estimate", "se", "df"]].tolist() == pytest.approx(expected)
+    assert set(rows["visit"]) == {"month3"}
+
+
+def test_equivalence_is_two_one_sided_tests_and_absence_is_not_read_from_a_large_p() -> None:
+    """Bounds that touch an end of the 90 % interval make p = 0.05 (Schuirmann 1987)."""
+    table = balanced(seed=9)
+    plain = analyse({"linked": table}, PLAN)
+    row = plain.results[plain.results["primary"]].iloc[0]
+    assert row["p_value"] > 0.05
+    assert plain.sentences["q"].endswith("This does not show that there is no difference.")
+    half = stats.t.ppf(0.95, row["df"]) * row["se"]
+    bounds = [float(row["estimate"] - 50 * half), float(row["estimate"] + half)]
+    given = analyse({"linked": table}, asked(equivalence=bounds))
+    tost = given.results[given.results["term"] == "equivalence (TOST), arm difference at month3"].iloc[0]
+    assert tost["p_value"] == pytest.approx(0.05)
+    assert not tost["primary"]
+    wide = analyse({"linked": table}, asked(equivalence=[-50, 50]))
+    assert "lies within the declared bounds of -50 to 50" in wide.sentences["q"]
+    narrow = analyse({"linked": table}, asked(equivalence=[-0.001, 0.001]))
+    assert "is not shown to lie within" in narrow.sentences["q"]
+    with pytest.raises(AnalysisError, match="expected the smaller number first"):
+        analyse({"linked": table}, asked(equivalence=[1, -1]))
 
 
 def test_one_visit_after_baseline_is_an_analysis_of_covariance() -> None:
@@ -95,8 +160,8 @@ def test_one_visit_after_baseline_is_an_analysis_of_covariance() -> None:
 def test_three_arms_are_answered_by_their_joint_test() -> None:
     table = balanced(seed=6, arms=("DMARD", "UC-MSC", "UC-MSC twice"))
     rows = analyse({"linked": table}, PLAN).results
-    assert rows[rows["primary"]]["term"].tolist() == ["arms differ at month3 (Wald)"]
-    assert rows["df"].iloc[0] == 2
+    assert rows[rows["primary"]]["term"].tolist() == ["arms differ at month3 (F)"]
+    assert rows["contrast"].iloc[0].startswith("F(2, ")
     assert set(rows["contrast"]) >= {"UC-MSC - DMARD", "UC-MSC twice - DMARD"}
 
 
@@ -130,10 +195,10 @@ def test_subjects_without_a_baseline_value_are_counted_out_loud() -> None:
     assert "1 subjects without a baseline value" in found["note"]
 
 
-def test_a_model_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cytoreg.stats.arms.OPTIMISERS", ())
+def test_a_model_that_does_not_converge_says_so_and_counts_in_its_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cytoreg.stats.mmrm.MOST_STEPS", 0)
     plan = PLAN | {"multiplicity": {"families": {"primary": ["q"]}}}
     found = answer(balanced(seed=3), plan)
-    assert "did not converge" in found["note"]
+    assert "unstructured: REML did not settle" in found["note"]
     assert np.isnan(found["estimate"])
     assert found["family"] == "primary"

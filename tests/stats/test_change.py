@@ -12,11 +12,15 @@ from scipy import stats
 from cytoreg.stats import analyse
 from cytoreg.stats.change import hodges_lehmann
 from tests.stats import cohort
+from tests.stats.judged import judged
 
 # Hamilton depression scale of nine patients before and after a tranquilliser (Hollander & Wolfe 1973, p. 29;
 # also the example of wilcox.test in R): V = 40, two-sided p = 0.0391, Hodges-Lehmann change -0.46.
 BEFORE = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]
 AFTER = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29]
+
+
+R = judged("change")
 
 
 def depression() -> pd.DataFrame:
@@ -60,7 +64,7 @@ def test_by_arm_the_treated_arm_answers_where_the_control_is_declared() -> None:
     question = plan(value=cohort.TREGS, to="month1", by="arm")
     table = cohort.linked()
     rows = analyse({"linked": table}, question | {"treatment": {"control": "DMARD"}}).results
-    assert rows["arm"].tolist() == ["DMARD", "DMARD", "UC-MSC", "UC-MSC", "", ""]
+    assert rows["arm"].tolist() == ["DMARD", "DMARD", "UC-MSC", "UC-MSC", "", "", "UC-MSC"]
     assert rows[rows["primary"]]["arm"].tolist() == ["UC-MSC"]
     undeclared = analyse({"linked": table}, question).results
     assert undeclared[undeclared["primary"]]["arm"].tolist() == [""]
@@ -102,3 +106,41 @@ def test_no_change_at_all_is_said_and_not_divided_by() -> None:
     rows = analyse({"linked": table}, plan(value="hamilton", to="after")).results
     assert rows["estimate"].tolist() == [0, 0]
     assert rows["p_value"].isna().all()
+
+
+def test_t_wilcoxon_and_hodges_lehmann_are_those_of_r() -> None:
+    rows = analyse({"linked": depression()}, plan(value="hamilton", to="after")).results
+    mean, ranks = rows.iloc[0], rows.iloc[1]
+    keys = ("estimate", "se", "statistic", "df", "low", "high", "p")
+    found = mean[["estimate", "se", "statistic", "df", "ci_low", "ci_high", "p_value"]].tolist()
+    assert found == pytest.approx([R[f"hamilton.t.{key}"] for key in keys], rel=1e-9)
+    found = ranks[["estimate", "ci_low", "ci_high", "p_value"]].tolist()
+    # R finds the ends by the order of pairwise means as well
+    assert found == pytest.approx([R[f"hamilton.wilcoxon.{key}"] for key in ("estimate", "low", "high", "p")])
+
+
+def test_difference_of_arms_is_welchs_and_only_it_compares_them() -> None:
+    arm = {f"P{i}": "treated" if i < 5 else "control" for i in range(9)}
+    table = depression().assign(arm=lambda t: t["subject_id"].map(arm))
+    question = plan(value="hamilton", to="after", by="arm") | {"treatment": {"control": "control"}}
+    row = analyse({"linked": table}, question).results.iloc[-1]
+    assert row["term"] == "difference of mean changes"
+    assert row["contrast"] == "treated - control"
+    found = row[["estimate", "df", "ci_low", "ci_high", "p_value"]].tolist()
+    keys = ("estimate", "df", "low", "high", "p")
+    assert found == pytest.approx([R[f"hamilton.welch.{key}"] for key in keys], rel=1e-9)
+
+
+def test_equivalence_is_the_larger_of_two_one_sided_tests() -> None:
+    analysis = analyse({"linked": depression()}, plan(value="hamilton", to="after", equivalence=[-1, 0.1]))
+    row = analysis.results[analysis.results["term"] == "equivalence (TOST), mean change"].iloc[0]
+    assert row["p_value"] == pytest.approx(R["hamilton.tost.p"], rel=1e-9)
+    assert analysis.sentences["q"].endswith("of -1 to 0.1 (equivalence (TOST), p = 0.003).")
+
+
+def test_no_change_is_not_read_from_a_large_p() -> None:
+    table = depression()
+    table["hamilton"] += np.where(table["visit"] == "after", 0.4, 0.0)
+    said = analyse({"linked": table}, plan(value="hamilton", to="after")).sentences["q"]
+    assert "showed no clear change" in said
+    assert said.endswith("This does not show that there is no change.")

@@ -47,11 +47,6 @@ def test_the_plan_of_the_contract_is_read_and_answered(tmp_path: Path) -> None:
             "type: trnd",
             "line 10, key analyses.dose.type: unknown type 'trnd'; did you mean 'trend'",
         ),
-        (
-            "type: trend",
-            "type: roc",
-            "line 10, key analyses.dose.type: the type 'roc' is not in this version, which has agreement, arm_",
-        ),
         ("to: month1, ", "", "line 6, key analyses.treg_rises.to: is required"),
         ("scale: logit", "scale: sqrt", "key analyses.treg_rises.scale: input should be"),
         ("[treg_vs_das28,", "[treg,", "family 'primary' names the unknown analysis 'treg'"),

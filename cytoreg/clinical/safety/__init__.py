@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from cytoreg.clinical.safety.adverse_events import event_groups
     from cytoreg.clinical.safety.ctcae import ctcae_grade, grade_table
     from cytoreg.clinical.safety.exposure import exposure_rates, poisson_rate
-    from cytoreg.clinical.safety.liver import hys_law, hys_law_shifts
     from cytoreg.clinical.safety.labs import lab_changes
+    from cytoreg.clinical.safety.liver import hys_law, hys_law_shifts
     from cytoreg.clinical.safety.onset import onset_table
     from cytoreg.clinical.safety.shift import general_association, shift_table
     from cytoreg.clinical.safety.summary import SAFETY_TABLES, Safety, safety_tables

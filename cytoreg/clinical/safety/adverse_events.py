@@ -17,9 +17,30 @@ from cytoreg.errors import LinkError
 __all__ = ["SEVERITIES", "adverse_events", "count_by", "event_groups", "fisher"]
 
 SEVERITIES = {
-    **{"MILD": 1, "MODERATE": 2, "SEVERE": 3, "LIFE THREATENING": 4, "LIFE-THREATENING": 4, "FATAL": 5, "DEATH": 5},
+    "MILD": 1,
+    "MODERATE": 2,
+    "SEVERE": 3,
+    "LIFE THREATENING": 4,
+    "LIFE-THREATENING": 4,
+    "FATAL": 5,
+    "DEATH": 5,
     **{str(grade): grade for grade in range(1, 6)},
     **{f"GRADE {grade}": grade for grade in range(1, 6)},
+}
+# The usual words of causality (WHO-UMC and their like), least first; others come before them, as they are.
+RELATIONS = {
+    word: rank
+    for rank, words in enumerate(
+        (
+            ("NONE", "NOT RELATED", "UNRELATED", "NO", "N"),
+            ("UNLIKELY", "REMOTE", "UNLIKELY RELATED"),
+            ("POSSIBLE", "POSSIBLY RELATED"),
+            ("PROBABLE", "PROBABLY RELATED", "RELATED", "YES", "Y"),
+            ("DEFINITE", "CERTAIN", "DEFINITELY RELATED"),
+        ),
+        start=1,
+    )
+    for word in words
 }
 
 
@@ -45,12 +66,10 @@ def adverse_events(events: pd.DataFrame, subjects: pd.DataFrame, control: str | 
 
 def count_events(table: pd.DataFrame, population: Population) -> pd.DataFrame:
     """The same from events and population already prepared."""
-    every = count_by(table.assign(soc="", term=""), ["soc", "term"], population)
+    every = count_by(table.assign(soc="", term=""), ["soc", "term"], population, levels=[("", "")])
     systems = count_by(table.assign(term=""), ["soc", "term"], population)
     terms = count_by(table, ["soc", "term"], population)
     found = pd.concat([every, systems, terms], ignore_index=True)
-    if not len(found):
-        found = count_by(pd.DataFrame({"soc": [""], "term": [""], "subject_id": [None], "arm": [None]}), ["soc", "term"], population)
     most = found.groupby(["soc", "term"])["subjects"].transform("sum").where(found["term"] != "", math.inf)
     place = found["arm"].map({arm: index for index, arm in enumerate(population.arms)})
     order = found.assign(_most=-most, _arm=place).sort_values(["soc", "_most", "term", "_arm"], kind="stable")
@@ -62,7 +81,7 @@ def event_groups(events: pd.DataFrame, subjects: pd.DataFrame, control: str | No
     p_value, n.
 
     severity: a subject counts at the worst severity they had (its events are those of that severity).
-    serious: those with a serious event. related: each word the table uses; a subject counts in each.
+    serious: those with a serious event, where a column says which are. related: each word the table uses; a subject counts in each.
     """
     population = population_of(subjects, control)
     return group_events(emergent_events(events, population)[0], population)
@@ -84,18 +103,24 @@ def group_events(table: pd.DataFrame, population: Population) -> pd.DataFrame:
         graded = table.assign(level=words.replace("", NOT_GIVEN), rank=rank)
         at_worst = count_by(graded[rank == worst], ["level"], population)
         counts = count_by(graded, ["level"], population)  # events of that severity, of whomever
-        at_worst = at_worst.drop(columns="events").merge(counts[["level", "arm", "events"]], on=["level", "arm"], how="right")
+        at_worst = at_worst.drop(columns="events").merge(
+            counts[["level", "arm", "events"]], on=["level", "arm"], how="right"
+        )
         at_worst = _filled(at_worst, population)
         at_worst["_rank"] = at_worst["level"].map(SEVERITIES).fillna(0)
         at_worst = at_worst.sort_values("_rank", kind="stable").drop(columns="_rank")
         parts.append(at_worst.assign(measure="severity"))
-    serious = count_by(table[table["serious"]].assign(level="serious"), ["level"], population, levels=[("serious",)])
-    parts.append(serious.assign(measure="serious"))
+    if table["serious"].notna().all():
+        events_of_it = table[table["serious"].astype(bool)].assign(level="serious")
+        serious = count_by(events_of_it, ["level"], population, levels=[("serious",)])
+        parts.append(serious.assign(measure="serious"))
     if (table["related"] != "").any():
         words = table["related"].str.upper().replace("", NOT_GIVEN)
-        parts.append(count_by(table.assign(level=words), ["level"], population).assign(measure="related"))
+        levels = sorted(set(words), key=lambda word: (RELATIONS.get(word, 0), word == NOT_GIVEN, word))
+        counts = count_by(table.assign(level=words), ["level"], population, levels=[(level,) for level in levels])
+        parts.append(counts.assign(measure="related"))
     columns = ["measure", "level", "arm", "subjects", "percent", "events", "p_value", "n"]
-    return pd.concat(parts, ignore_index=True)[columns]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def count_by(

@@ -14,7 +14,7 @@ import pandas as pd
 
 from cytoreg.errors import LinkError, suggest
 
-__all__ = ["EVENTS", "LABS", "SUBJECTS", "number", "numbers", "our_columns", "text", "truths"]
+__all__ = ["EVENTS", "LABS", "SUBJECTS", "TIMES", "number", "numbers", "our_columns", "text", "truths"]
 
 Names = Mapping[str, tuple[str, ...]]
 
@@ -47,9 +47,15 @@ LABS: Names = {
     "unit": ("AVALU", "LBSTRESU"),
     "low": ("A1LO", "ANRLO", "LBSTNRLO"),
     "high": ("A1HI", "ANRHI", "LBSTNRHI"),
-    "is_baseline": ("ABLFL", "LBBLFL"),
+    "is_baseline": ("baseline_flag", "ABLFL", "LBBLFL"),
     "kind": ("PARAMTYP",),
     "safety": ("SAFFL",),
+}
+TIMES: Names = {
+    "subject_id": ("USUBJID", "SUBJID"),
+    "test": ("PARAMCD", "PARAM"),
+    "value": ("AVAL",),
+    "censored": ("CNSR",),
 }
 ADAM_DAYS = frozenset({"ASTDY", "AESTDY", "ADY", "LBDY"})
 YES = frozenset({"y", "yes", "true", "1", "1.0"})
@@ -65,19 +71,20 @@ def our_columns(frame: pd.DataFrame, names: Names, what: str, needed: Sequence[s
     there = {str(column).casefold(): column for column in frame.columns}
     found: dict[str, Any] = {}
     for ours, others in names.items():
-        spelled = next((name for name in (ours, *others) if name.casefold() in there), None)
+        # ours as it is written, for ADaM's VISIT is not our visit where AVISIT stands beside it
+        spelled = ours if ours in frame.columns else next((n for n in others if n.casefold() in there), None)
         if spelled is None:
             continue
-        cells = frame[there[spelled.casefold()]]
+        cells = frame[ours] if spelled == ours else frame[there[spelled.casefold()]]
         if ours in {"start_day", "day"}:
             days = numbers(cells, f"{what}, column {spelled}")
             found[ours] = np.where(days > 0, days - 1, days) if spelled in ADAM_DAYS else days
-        elif ours in {"exposure_days", "first_dose", "last_dose", "visit_number", "low", "high"}:
+        elif ours in {"exposure_days", "first_dose", "last_dose", "visit_number", "low", "high", "censored"}:
             found[ours] = cells if ours.endswith("_dose") else numbers(cells, f"{what}, column {spelled}")
-        elif ours == "value":
-            found[ours] = cells.tolist()
+        elif ours == "value":  # of a laboratory table as it is written, for `<2.5` is a value
+            found[ours] = numbers(cells, f"{what}, column {spelled}") if "censored" in names else cells.tolist()
         else:
-            found[ours] = [text(cell) for cell in cells.tolist()]
+            found[ours] = pd.array([text(cell) for cell in cells.tolist()], dtype="str")
     for ours in needed:
         if ours not in found:
             expected = " or ".join((ours, *names[ours][:2]))

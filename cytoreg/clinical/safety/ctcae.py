@@ -41,7 +41,9 @@ _CANONICAL = {alias: name for name, aliases in _ALIASES.items() for alias in ali
 
 # What one of a unit is in the unit of the criterion, by the kind of quantity.
 _CELLS = {  # 10^9/L
-    **dict.fromkeys(("10^9/l", "10e9/l", "x10^9/l", "10*9/l", "g/l", "gi/l", "giga/l", "10^3/ul", "10^3/µl", "k/ul"), 1.0),
+    **dict.fromkeys(
+        ("10^9/l", "10e9/l", "x10^9/l", "10*9/l", "g/l", "gi/l", "giga/l", "10^3/ul", "10^3/µl", "k/ul"), 1.0
+    ),
     **dict.fromkeys(("thousand/ul", "thou/ul", "x10^3/ul", "10*3/ul", "1000/ul", "/nl"), 1.0),
     **dict.fromkeys(("/ul", "/µl", "cells/ul", "cells/µl", "/mm3", "/mm^3", "cells/mm3"), 1e-3),
 }
@@ -169,7 +171,9 @@ def grades_of(table: pd.DataFrame, population: Population) -> tuple[pd.DataFrame
         unknown = int(graded.isna().sum())
         if unknown:
             why = "its reference range" if criterion.relative else "its unit or reference range"
-            notes.append(f"CTCAE, {criterion.term}: {unknown} of {len(rows)} values have no grade for want of {why}")
+            notes.append(
+                f"CTCAE, {criterion.term}: {unknown} of {len(rows)} values have no grade for want of {why}"
+            )
         worst = graded.groupby(rows["subject_id"]).max().dropna()
         each = pd.DataFrame({"subject_id": worst.index, "worst": worst.to_numpy()})
         each["arm"] = each["subject_id"].map(population.arm)

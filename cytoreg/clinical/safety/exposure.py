@@ -48,9 +48,9 @@ def exposure_rates(events: pd.DataFrame, subjects: pd.DataFrame, control: str | 
 def rate_events(table: pd.DataFrame, population: Population) -> pd.DataFrame:
     """The same from events and population already prepared; subjects of unknown exposure leave all rates NaN."""
     total = {arm: float(population.years[population.arm == arm].sum(skipna=False)) for arm in population.arms}
-    stacked = pd.concat(
-        [table.assign(soc="", term=""), table.assign(term=""), table], ignore_index=True
-    )[["soc", "term", "arm", "subject_id", "start_day"]]
+    stacked = pd.concat([table.assign(soc="", term=""), table.assign(term=""), table], ignore_index=True)[
+        ["soc", "term", "arm", "subject_id", "start_day"]
+    ]
     stacked["years"] = stacked["subject_id"].map(population.years)
     keys = ["soc", "term", "arm"]
     first = stacked.groupby([*keys, "subject_id"], sort=True).agg(

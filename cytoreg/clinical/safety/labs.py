@@ -41,7 +41,9 @@ def read_labs(labs: pd.DataFrame, population: Population) -> tuple[pd.DataFrame,
             table = table.assign(**{column: math.nan})
     known = table["subject_id"].isin(population.arm.index)
     if not known.all():
-        notes.append(f"labs: {int((~known).sum())} of {len(table)} are of subjects who are not of the safety population")
+        notes.append(
+            f"labs: {int((~known).sum())} of {len(table)} are of subjects who are not of the safety population"
+        )
     table = table[known].reset_index(drop=True)
     read = [number(cell) for cell in table["value"]]
     table["value"] = np.array([value for value, _ in read], dtype=float)
@@ -101,8 +103,9 @@ def changes_of(table: pd.DataFrame, population: Population) -> pd.DataFrame:
     n = found["change_n"].to_numpy(dtype=float)
     half = t.ppf(0.975, np.maximum(n - 1, 1)) * found["change_sd"] / np.sqrt(np.maximum(n, 1))
     found["change_low"], found["change_high"] = found["change"] - half, found["change"] + half
-    visits = found.groupby("visit")[["_number", "_day"]].median()
-    order = sorted(visits.index, key=lambda visit: (_or_zero(visits.loc[visit]), natural_key(visit)))
+    times = found.groupby("visit")[["_number", "_day"]].median().fillna(0.0)
+    when = dict(zip(times.index, zip(times["_number"], times["_day"], strict=True), strict=True))
+    order = sorted(when, key=lambda visit: (when[visit], natural_key(str(visit))))
     found["_visit"] = found["visit"].map({visit: place for place, visit in enumerate(order)})
     found["_arm"] = found["arm"].map({arm: place for place, arm in enumerate(population.arms)})
     found = found.sort_values(["test", "_visit", "_arm"], kind="stable").drop(
@@ -117,10 +120,6 @@ def one_unit(table: pd.DataFrame) -> None:
         if len(set(map(str.casefold, units))) > 1:
             found = " and ".join(sorted(units))
             raise LinkError(f"labs, test {test}: found values in {found}, expected one unit a test")
-
-
-def _or_zero(row: pd.Series) -> tuple[float, float]:
-    return tuple(0.0 if math.isnan(value) else float(value) for value in row)  # type: ignore[return-value]
 
 
 def _with_baseline(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
@@ -158,12 +157,19 @@ def _with_baseline(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     by_day = table["day"] > table["_day"]
     by_number = table["visit_number"] > table["_number"]
     by_row = table.index > starts
-    no_day, no_number = table["day"].isna() | table["_day"].isna(), table["visit_number"].isna() | table["_number"].isna()
+    no_day, no_number = (
+        table["day"].isna() | table["_day"].isna(),
+        table["visit_number"].isna() | table["_number"].isna(),
+    )
     later = np.where(~no_number, by_number, np.where(~no_day, by_day, by_row))
     without = starts.isna()
-    later = np.where(without, (table["day"] > 0) | (table["day"].isna() & ~table["visit"].str.casefold().isin(EARLY)), later)
+    later = np.where(
+        without, (table["day"] > 0) | (table["day"].isna() & ~table["visit"].str.casefold().isin(EARLY)), later
+    )
     table["after"] = later & ~table["is_baseline"].to_numpy()
     alone = table.loc[without, keys].drop_duplicates()
     if len(alone):
-        notes.append(f"labs: {len(alone)} pairs of subject and test have no baseline value, so no change and no shift")
+        notes.append(
+            f"labs: {len(alone)} pairs of subject and test have no baseline value, so no change and no shift"
+        )
     return table.drop(columns=["_day", "_number"])

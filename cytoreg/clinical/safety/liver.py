@@ -35,7 +35,8 @@ def hys_law(
 
     The last level is Hy's law: ALT or AST above `transaminase` times its upper limit and, at the same visit or
     from then to 30 days later, bilirubin above `bilirubin` times its own, without ALP of twice its upper limit
-    or more at the visit of the transaminase. Percent is of the arm's safety population.
+    or more at the visit of the transaminase; it says so where no ALP was measured at all. Percent is of the arm's
+    safety population.
     """
     population = population_of(subjects, control)
     return liver_cases(read_labs(labs, population)[0], population, transaminase, bilirubin)
@@ -58,7 +59,7 @@ def liver_cases(
         **{f"ALT or AST > {limit} x ULN": ratios[ratios["transaminase"] > limit] for limit in (5, 10, 20)},
         f"bilirubin > {bilirubin:g} x ULN": yellow,
         f"ALT or AST > {transaminase:g} and bilirubin > {bilirubin:g} x ULN": with_alp,
-        CANDIDATE: cases,
+        CANDIDATE if ratios["alp"].notna().any() else f"{CANDIDATE}, ALP not measured": cases,
     }
     rows = [frame[["subject_id"]].drop_duplicates().assign(level=level) for level, frame in found.items()]
     counted = pd.concat(rows, ignore_index=True)
@@ -87,7 +88,9 @@ def hys_law_shifts(
         f"bilirubin > {bilirubin:g} x ULN": (ratios["bilirubin"], bilirubin),
     }
     flags = {name: np.where(ratio.isna(), np.nan, ratio > limit) for name, (ratio, limit) in criteria.items()}
-    flags["both at one visit"] = np.prod(list(flags.values()), axis=0)  # NaN where one of them is not known
+    one, other = flags.values()
+    neither = (one == 0) | (other == 0)  # one that is normal decides, whatever the other is
+    flags["both at one visit"] = np.where(neither, 0.0, one * other)
     parts = []
     for name, flag in flags.items():
         marked = ratios.assign(flag=flag).dropna(subset="flag")

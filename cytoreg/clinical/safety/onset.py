@@ -11,7 +11,13 @@ from cytoreg.clinical.safety.population import Population, emergent_events, popu
 __all__ = ["PERIODS", "onset_table"]
 
 # Days after an infusion up to and including which a period runs, and its name.
-PERIODS = ((1, "day 0 to 1"), (7, "day 2 to 7"), (30, "day 8 to 30"), (90, "day 31 to 90"), (np.inf, "after day 90"))
+PERIODS = (
+    (1, "day 0 to 1"),
+    (7, "day 2 to 7"),
+    (30, "day 8 to 30"),
+    (90, "day 31 to 90"),
+    (np.inf, "after day 90"),
+)
 NO_INFUSION = "before any infusion"
 UNKNOWN = "day not known"
 

@@ -68,7 +68,7 @@ def population_of(subjects: pd.DataFrame, control: str | None = None) -> Populat
 def emergent_events(events: pd.DataFrame, population: Population) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The treatment-emergent events of the population, and notes on what is not counted.
 
-    Gives subject_id, arm, soc, term, severity, serious (bool), related, start_day (days since the first dose,
+    Gives subject_id, arm, soc, term, severity, serious (bool; None where no column says it), related, start_day (days since the first dose,
     which is day 0). Emergent are those flagged (TRTEMFL = Y); without a flag those from day 0 on, and those
     whose day is not known.
     """
@@ -79,7 +79,7 @@ def emergent_events(events: pd.DataFrame, population: Population) -> tuple[pd.Da
     if "start_day" not in table.columns:
         table["start_day"] = np.nan
     serious = "serious" in table.columns
-    table["serious"] = truths(table["serious"], "adverse events, column serious") if serious else False
+    table["serious"] = truths(table["serious"], "adverse events, column serious") if serious else None
     table["soc"] = table["soc"].replace("", "NOT CODED")
     table["term"] = table["term"].replace("", "NOT CODED")
     notes = []
@@ -93,7 +93,9 @@ def emergent_events(events: pd.DataFrame, population: Population) -> tuple[pd.Da
         emergent = truths(table["treatment_emergent"], "adverse events, column treatment_emergent")
     else:
         emergent = ~(table["start_day"] < 0)
-        notes.append("adverse events: no column says which are treatment-emergent; those from day 0 on are counted")
+        notes.append(
+            "adverse events: no column says which are treatment-emergent; those from day 0 on are counted"
+        )
     if not emergent.all():
         notes.append(f"adverse events: {int((~emergent).sum())} of {len(table)} are not treatment-emergent")
     table = table[emergent.to_numpy()].reset_index(drop=True)

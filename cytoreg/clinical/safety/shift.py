@@ -64,7 +64,10 @@ def shifts_of(each: pd.DataFrame, population: Population, levels: tuple[str, ...
         counts = np.array(
             [
                 [
-                    [int(((rows["arm"] == arm) & (rows["baseline"] == start) & (rows["after"] == end)).sum()) for end in ends]
+                    [
+                        int(((rows["arm"] == arm) & (rows["baseline"] == start) & (rows["after"] == end)).sum())
+                        for end in ends
+                    ]
                     for arm in population.arms
                 ]
                 for start in starts
@@ -75,7 +78,16 @@ def shifts_of(each: pd.DataFrame, population: Population, levels: tuple[str, ...
             for k, start in enumerate(starts):
                 n = int(counts[k, j].sum())
                 parts += [
-                    (test, arm, start, end, int(counts[k, j, i]), 100 * counts[k, j, i] / n if n else math.nan, n, p_value)
+                    (
+                        test,
+                        arm,
+                        start,
+                        end,
+                        int(counts[k, j, i]),
+                        100 * counts[k, j, i] / n if n else math.nan,
+                        n,
+                        p_value,
+                    )
                     for i, end in enumerate(ends)
                 ]
     return pd.DataFrame(parts, columns=columns)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cytoreg.clinical.safety.columns import TIMES, our_columns
 from cytoreg.clinical.safety.population import DAYS_IN_YEAR, Population, emergent_events, population_of
 from cytoreg.clinical.timeline import natural_key
 from cytoreg.errors import LinkError, suggest
 
-__all__ = ["survival_by_arm", "time_to_first_event"]
+__all__ = ["survival_by_arm", "time_to_event", "time_to_first_event"]
 
 ROUNDING = 1e-9
 
@@ -43,6 +44,23 @@ def survival_by_arm(time: Any, event: Any, arm: Any, control: str | None = None)
     )
 
 
+def time_to_event(times: pd.DataFrame, population: Population) -> pd.DataFrame:
+    """Declared times to events (ours, or ADTTE) by test and arm: event (the test) and `survival_by_arm`'s columns.
+
+    Subjects who are not of the population are left out.
+    """
+    table = our_columns(times, TIMES, "time_to_event", ("subject_id", "value", "censored"))
+    if "test" not in table.columns:
+        table["test"] = "event"
+    table = table[table["subject_id"].isin(population.arm.index)]
+    parts = []
+    for test, rows in table.groupby("test", sort=True):
+        arm = rows["subject_id"].map(population.arm)
+        control = population.control if population.control in set(arm) else None
+        parts.append(survival_by_arm(rows["value"], rows["censored"] == 0, arm, control).assign(event=str(test)))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["event"])
+
+
 def time_to_first_event(
     events: pd.DataFrame, subjects: pd.DataFrame, control: str | None = None, *, least: int = 10
 ) -> pd.DataFrame:
@@ -58,7 +76,7 @@ def time_to_first_event(
 
 def first_events(table: pd.DataFrame, population: Population, least: int = 10) -> pd.DataFrame:
     """The same from events and population already prepared."""
-    whole = population.years * DAYS_IN_YEAR
+    whole = (population.years * DAYS_IN_YEAR).round(6)  # days again, so that equal ones are ties
     had = table.groupby("soc")["subject_id"].nunique()
     parts = []
     for soc in ["", *sorted(str(name) for name in had[had >= least].index)]:
@@ -78,9 +96,13 @@ def first_events(table: pd.DataFrame, population: Population, least: int = 10) -
 def _log_rank(frame: pd.DataFrame) -> float:
     if not frame["event"].any():
         return math.nan
+    from scipy.stats import chi2
     from statsmodels.duration.survfunc import survdiff
 
-    return float(survdiff(frame["time"].to_numpy(), frame["event"].to_numpy(), frame["arm"].to_numpy())[1])
+    statistic = survdiff(frame["time"].to_numpy(), frame["event"].to_numpy(), frame["arm"].to_numpy())[0]
+    return float(
+        chi2.sf(statistic, frame["arm"].nunique() - 1)
+    )  # its own p-value is 1 - cdf, which has no small ones
 
 
 def _median(rows: pd.DataFrame) -> tuple[float, float, float]:
@@ -92,7 +114,7 @@ def _median(rows: pd.DataFrame) -> tuple[float, float, float]:
     curve = SurvfuncRight(rows["time"].to_numpy(), rows["event"].to_numpy())
     times, alive = np.asarray(curve.surv_times), np.asarray(curve.surv_prob)
     with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(alive > 0, np.asarray(curve.surv_prob_se) / alive, 0.0)
+        relative = np.where(alive > 0, np.asarray(curve.surv_prob_se) / alive, np.nan)  # no limits where all had it
         half = norm.ppf(0.975) * relative
         lower, upper = alive * np.exp(-half), np.minimum(alive * np.exp(half), 1.0)
     return _crossing(times, alive), _crossing(times, lower), _crossing(times, upper)

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from cytoreg.clinical.tables.dates import read_form
 from cytoreg.clinical.tables.model import TABLES
@@ -45,6 +45,17 @@ class Correction(StrictModel):
         return self
 
 
+def _kind_of(given: Any) -> str:
+    return "[row]" if isinstance(given, Mapping | Correction) else "[word]"
+
+
+# Told apart by what they are, so that a message is of the one that was meant.
+Repair = Annotated[
+    Annotated[Literal["blanks", "visit_case"], Tag("[word]")] | Annotated[Correction, Tag("[row]")],
+    Discriminator(_kind_of),
+]
+
+
 class Rules(StrictModel):
     """How cells are read. decimal: `,` or both `,` and `.`. missing: words for no value. dates: forms beside ISO.
 
@@ -57,7 +68,7 @@ class Rules(StrictModel):
     missing: list[str] = Field(default_factory=list)
     dates: list[str] = Field(default_factory=list)
     units: dict[str, str] = Field(default_factory=dict)
-    repair: list[Literal["blanks", "visit_case"] | Correction] = Field(default_factory=list)
+    repair: list[Repair] = Field(default_factory=list)
 
     @field_validator("decimal", "missing", "dates", mode="before")
     @classmethod

@@ -551,3 +551,260 @@ API void cytoreg_raster(const double *points, int64_t count, double margin_x, do
         }
     }
 }
+
+/* What the methods that place gates ask of many events (cytoreg/gating/kernel/fits.py, which holds the NumPy paths and
+   allocates every array). Order statistics, counts and valleys are those of NumPy to the bit; sums are added event by
+   event, which is NumPy's result to within rounding. All values are finite. */
+
+static void swap_rows(double *a, double *b) { const double t = *a; *a = *b; *b = t; }
+
+static void sort_values(double *x, int64_t n) /* heap sort: no worst case */
+{
+    for (int64_t end = n, start = n / 2; end > 1;) {
+        if (start > 0) start--;
+        else { end--; swap_rows(x, x + end); }
+        for (int64_t root = start, child; (child = 2 * root + 1) < end; root = child) {
+            if (child + 1 < end && x[child] < x[child + 1]) child++;
+            if (!(x[root] < x[child])) break;
+            swap_rows(x + root, x + child);
+        }
+    }
+}
+
+#define CELLS 2048
+/* The values of some ascending ranks, of n values of which `before` others are smaller. rest: room for so many values. */
+static void order_of(const double *x, int64_t n, const int64_t *ranks, int64_t m, int64_t before, double *out,
+                     double *rest, int64_t room, int depth)
+{
+    double low = x[0], high = x[0];
+    for (int64_t i = 1; i < n; i++) { low = x[i] < low ? x[i] : low; high = x[i] > high ? x[i] : high; }
+    const double per = (double)(CELLS - 1) / (high - low);
+    if (low == high || n < 64 || depth > 12 || room < 2 * n || !(per < 1e300) || !(high - low < 1e300)) {
+        if (low != high) { memmove(rest, x, (size_t)n * 8); sort_values(rest, n); }
+        for (int64_t k = 0; k < m; k++) out[k] = low == high ? low : rest[ranks[k] - before];
+        return;
+    }
+    int64_t count[CELLS] = {0};
+    for (int64_t i = 0; i < n; i++) count[(int64_t)((x[i] - low) * per)]++;
+    int64_t below = before;
+    for (int64_t cell = 0, k = 0; cell < CELLS && k < m; below += count[cell++]) {
+        int64_t end = k;
+        while (end < m && ranks[end] < below + count[cell]) end++;
+        if (end == k) continue;
+        int64_t there = 0;
+        for (int64_t i = 0; i < n; i++) {
+            rest[there] = x[i];
+            there += (int64_t)((x[i] - low) * per) == cell;
+        }
+        order_of(rest, there, ranks + k, end - k, below, out + k, rest + there, room - there, depth + 1);
+        k = end;
+    }
+}
+
+/* The values of some ascending ranks of n values. rest: room for 4 n values. */
+API void cytoreg_order(const double *x, int64_t n, const int64_t *ranks, int64_t m, double *out, double *rest)
+{
+    order_of(x, n, ranks, m, 0, out, rest, 4 * n, 0);
+}
+
+/* Numbers of values between even edges, each bin without its right edge but the last. */
+API void cytoreg_histogram(const double *x, int64_t n, const double *edges, int64_t bins, int64_t *counts)
+{
+    const double low = edges[0], high = edges[bins], per = (double)bins / (high - low);
+    for (int64_t i = 0; i < n; i++) {
+        if (!(x[i] >= low && x[i] <= high)) continue;
+        int64_t at = (int64_t)((x[i] - low) * per);
+        at = at < bins ? at : bins - 1;
+        while (at > 0 && x[i] < edges[at]) at--;
+        while (at < bins - 1 && x[i] >= edges[at + 1]) at++;
+        counts[at]++;
+    }
+}
+
+/* Numbers of values in even bins, those beyond an end in the last one there. */
+API void cytoreg_bins(const double *x, int64_t n, double low, double per, int64_t bins, int64_t *counts)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double at = (x[i] - low) * per;
+        at = at > 0 ? at : 0;
+        counts[at < (double)(bins - 1) ? (int64_t)at : bins - 1]++;
+    }
+}
+
+static int comes_first(const double *p, const double *q)
+{
+    return p[1] < q[1] || (p[1] == q[1] && p[0] < q[0]);
+}
+
+/* Every step-th of n points x, y in the order of y, then x. place: room for n + 2^16 + 1 numbers. sorted: for 2 n values. */
+API void cytoreg_thin(const double *x, const double *y, int64_t n, int64_t step, double *out, int64_t *place,
+                      double *sorted)
+{
+    enum { BUCKETS = 65536 };
+    int64_t *first = place + n;
+    double low = y[0], high = y[0];
+    for (int64_t i = 1; i < n; i++) { low = y[i] < low ? y[i] : low; high = y[i] > high ? y[i] : high; }
+    const double per = high > low ? (double)(BUCKETS - 1) / (high - low) : 0.0;
+    memset(first, 0, (BUCKETS + 1) * 8);
+    for (int64_t i = 0; i < n; i++) { place[i] = (int64_t)((y[i] - low) * per); first[place[i] + 1]++; }
+    for (int64_t b = 0; b < BUCKETS; b++) first[b + 1] += first[b];
+    for (int64_t i = 0; i < n; i++) {
+        double *at = sorted + 2 * first[place[i]]++;
+        at[0] = x[i]; at[1] = y[i];
+    }
+    int64_t start = 0, wanted = 0;
+    for (int64_t b = 0; b < BUCKETS && wanted < n; start = first[b++]) {
+        const int64_t size = first[b] - start;
+        if (wanted >= first[b]) continue;
+        double *p = sorted + 2 * start;
+        for (int64_t end = size, from = size / 2; end > 1;) {
+            if (from > 0) from--;
+            else { end--; swap_rows(p, p + 2 * end); swap_rows(p + 1, p + 2 * end + 1); }
+            for (int64_t root = from, child; (child = 2 * root + 1) < end; root = child) {
+                if (child + 1 < end && comes_first(p + 2 * child, p + 2 * child + 2)) child++;
+                if (!comes_first(p + 2 * root, p + 2 * child)) break;
+                swap_rows(p + 2 * root, p + 2 * child);
+                swap_rows(p + 2 * root + 1, p + 2 * child + 1);
+            }
+        }
+        for (; wanted < first[b]; wanted += step, out += 2) {
+            out[0] = sorted[2 * wanted];
+            out[1] = sorted[2 * wanted + 1];
+        }
+    }
+}
+
+#define MOST_K 8
+/* EM of a mixture of k t (df finite) or normal distributions in d = 1 or 2 dimensions, from given numbers, until the mean log
+   likelihood moves by less than `rest`. z: d rows of n. numbers: weights (k), means (k, d), covariances (k, d, d).
+   expected: weights as events (k), means, covariances of a prior; all counts 0 without one. Gives the steps done, negative if it
+   did not settle; fit: the mean log likelihood. */
+API int64_t cytoreg_em(const double *z, int64_t n, int64_t d, int64_t k, double df, int64_t steps, double rest,
+                       double ridge, const double *expected, double *numbers, double *fit)
+{
+    const double *x = z, *y = d == 2 ? z + n : z;
+    double *weight = numbers, *mean = numbers + k, *cov = numbers + k + k * d;
+    const double *counts = expected, *to = expected + k, *wide = expected + k + k * d;
+    const int normal = isinf(df);
+    const double power = 0.5 * (df + (double)d), in_all = (double)n;
+    const int64_t whole = normal ? 0 : (int64_t)power;
+    const int half = !normal && power == (double)whole + 0.5, exact = !normal && (half || power == (double)whole) && whole < 16;
+    double all_counts = 0, last = -INFINITY;
+    for (int64_t j = 0; j < k; j++) all_counts += counts[j];
+    for (int64_t step = 1;; step++) {
+        double p[MOST_K][6], sum[MOST_K][7];
+        memset(sum, 0, sizeof sum);
+        for (int64_t j = 0; j < k; j++) { /* mean, precision, log of the height */
+            const double a = cov[j * d * d], b = d == 2 ? cov[4 * j + 1] : 0, c = d == 2 ? cov[4 * j + 3] : 1;
+            const double size = a * c - b * b;
+            p[j][0] = mean[j * d]; p[j][1] = d == 2 ? mean[2 * j + 1] : 0;
+            p[j][2] = c / size; p[j][3] = -2 * b / size; p[j][4] = a / size;
+            p[j][5] = exact ? weight[j] / sqrt(size) : log(weight[j]) - 0.5 * log(size);
+        }
+        double likelihood = 0;
+        for (int64_t i = 0; i < n; i++) {
+            double share[MOST_K], u[MOST_K], v[MOST_K], bent[MOST_K], total = 0, top = -INFINITY;
+            for (int64_t j = 0; j < k; j++) {
+                u[j] = x[i] - p[j][0];
+                v[j] = d == 2 ? y[i] - p[j][1] : 0;
+                const double squared = p[j][2] * u[j] * u[j] + (p[j][3] * u[j] + p[j][4] * v[j]) * v[j];
+                if (exact) {
+                    const double over = 1.0 / (1.0 + squared / df);
+                    double height = half ? p[j][5] * sqrt(over) : p[j][5];
+                    for (int64_t e = 0; e < whole; e++) height *= over;
+                    share[j] = height;
+                    bent[j] = over;
+                    total += height;
+                } else {
+                    bent[j] = 1.0 / (1.0 + squared / df);
+                    share[j] = p[j][5] - (normal ? 0.5 * squared : power * log1p(squared / df));
+                    top = share[j] > top ? share[j] : top;
+                }
+            }
+            if (!exact) {
+                for (int64_t j = 0; j < k; j++) { share[j] = exp(share[j] - top); total += share[j]; }
+                likelihood += top;
+            }
+            likelihood += log(total);
+            const double over_total = 1.0 / total;
+            for (int64_t j = 0; j < k; j++) {
+                const double held = share[j] * over_total;
+                const double pull = normal ? held : held * bent[j] * ((df + (double)d) / df);
+                sum[j][0] += held;
+                sum[j][1] += pull;
+                sum[j][2] += pull * u[j];
+                sum[j][3] += pull * v[j];
+                sum[j][4] += pull * u[j] * u[j];
+                sum[j][5] += pull * u[j] * v[j];
+                sum[j][6] += pull * v[j] * v[j];
+            }
+        }
+        *fit = likelihood / in_all;
+        if (fabs(*fit - last) < rest) return step;
+        if (step >= steps || !isfinite(*fit)) return -step;
+        last = *fit;
+        for (int64_t j = 0; j < k; j++) {
+            const double held = sum[j][0] > 1e-9 ? sum[j][0] : 1e-9, count = counts[j];
+            const double pulled = sum[j][1] + count > 1e-12 ? sum[j][1] + count : 1e-12;
+            weight[j] = (held + count) / (in_all + all_counts);
+            double shift[2] = {0, 0}, away[2] = {0, 0};
+            for (int64_t a = 0; a < d; a++) {
+                const double old = mean[j * d + a];
+                mean[j * d + a] = (sum[j][2 + a] + sum[j][1] * old + count * to[j * d + a]) / pulled;
+                shift[a] = mean[j * d + a] - old;
+                away[a] = mean[j * d + a] - to[j * d + a];
+            }
+            for (int64_t a = 0; a < d; a++)
+                for (int64_t b = 0; b < d; b++) {
+                    const double scatter = sum[j][4 + a + b] - sum[j][2 + a] * shift[b] - shift[a] * sum[j][2 + b]
+                                           + sum[j][1] * shift[a] * shift[b];
+                    cov[(j * d + a) * d + b] = (scatter + count * (wide[(j * d + a) * d + b] + away[a] * away[b])) / (held + count)
+                                               + (a == b ? ridge : 0);
+                }
+        }
+    }
+}
+
+static double vertex(double left, double middle, double right)
+{
+    const double bend = left - 2 * middle + right;
+    if (bend == 0) return 0;
+    const double at = 0.5 * (left - right) / bend;
+    return at < -0.5 ? -0.5 : at > 0.5 ? 0.5 : at;
+}
+
+/* The valleys of a row of a density: place, depth, and the peaks beside it, four numbers each. tops: room for the peaks; found:
+   for 2 n numbers. Gives how many there are. */
+API int64_t cytoreg_valleys(const double *y, int64_t n, double least, double nothing, int64_t *tops, double *found)
+{
+    int64_t peaks = 0, kept = 0, last = -1;
+    for (int64_t i = 1; i + 1 < n; i++)
+        if (y[i] > y[i - 1] && y[i] >= y[i + 1] && y[i] >= least) tops[peaks++] = i;
+    for (int64_t k = 0; k < peaks; k++) {
+        const double height = y[tops[k]];
+        double base = 0;
+        for (int side = -1; side <= 1; side += 2) {
+            double lowest = height;
+            for (int64_t j = k; j + side >= 0 && j + side < peaks; j += side) {
+                const int64_t from = side > 0 ? tops[j] : tops[j - 1], end = side > 0 ? tops[j + 1] : tops[j];
+                for (int64_t i = from; i <= end; i++) lowest = y[i] < lowest ? y[i] : lowest;
+                if (y[tops[j + side]] > height) { base = lowest > base ? lowest : base; break; }
+            }
+        }
+        if (!(height - base >= least)) continue;
+        if (last >= 0) {
+            const int64_t a = last, b = tops[k];
+            double lowest = y[a];
+            for (int64_t i = a; i <= b; i++) lowest = y[i] < lowest ? y[i] : lowest;
+            int64_t flat = 0, sum = 0;
+            for (int64_t i = a; i <= b; i++)
+                if (y[i] <= lowest + nothing) { flat++; sum += i - a; }
+            double place = (double)a + (double)sum / (double)flat;
+            if (flat == 1 && sum > 0 && sum < b - a) place += vertex(y[a + sum - 1], y[a + sum], y[a + sum + 1]);
+            double *row = found + 4 * kept++;
+            row[0] = place; row[1] = lowest; row[2] = (double)a; row[3] = (double)b;
+        }
+        last = tops[k];
+    }
+    return kept;
+}

@@ -52,7 +52,17 @@ def _load() -> ctypes.CDLL | str:
     found.cytoreg_scratch.argtypes = [number, number, number]
     found.cytoreg_decide.argtypes = [address, number, number, number, address, address, number, address]
     found.cytoreg_decide.restype = found.cytoreg_raster.restype = None
-    found.cytoreg_raster.argtypes = [address, number, ctypes.c_double, ctypes.c_double, address]
+    real = ctypes.c_double
+    found.cytoreg_raster.argtypes = [address, number, real, real, address]
+    found.cytoreg_order.argtypes = [address, number, address, number, address, address]
+    found.cytoreg_histogram.argtypes = [address, number, address, number, address]
+    found.cytoreg_bins.argtypes = [address, number, real, real, number, address]
+    found.cytoreg_thin.argtypes = [address, address, number, number, address, address, address]
+    found.cytoreg_order.restype = found.cytoreg_histogram.restype = None
+    found.cytoreg_bins.restype = found.cytoreg_thin.restype = None
+    found.cytoreg_em.argtypes = [address, number, number, number, real, number, real, real, address, address, address]
+    found.cytoreg_valleys.argtypes = [address, number, real, real, address, address]
+    found.cytoreg_em.restype = found.cytoreg_valleys.restype = number
     return found
 
 

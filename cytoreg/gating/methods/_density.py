@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cytoreg.gating.kernel import fits
+from cytoreg.gating.methods._order import percentiles
+
 __all__ = [
     "Density",
     "Histogram",
@@ -51,13 +54,15 @@ def density(values: Array, smooth: float = 1.0) -> Density:
     values: (n,) finite. The bandwidth is 0.9 min(SD, IQR / 1.34) n^(-1/5); the ends of the grid lie
     beyond the 0.05th and the 99.95th percentile, so that a few wild values do not stretch it.
     """
-    low, high = np.percentile(values, [0.05, 99.95])
-    quarter, three_quarters = np.percentile(values, [25, 75])
+    low, high, quarter, three_quarters = percentiles(values, [0.05, 99.95, 25, 75])
     spread = min(float(values.std()), float(three_quarters - quarter) / 1.34) or float(values.std())
     least = 1e-9 * max(1.0, abs(low), abs(high))  # equal values need a grid that float64 can tell apart
     bandwidth = max(0.9 * spread * len(values) ** -0.2 * smooth, (high - low) / BINS, least)
     low, high = low - 3 * bandwidth, high + 3 * bandwidth
-    counts, edges = np.histogram(values, bins=BINS, range=(low, high))
+    edges = np.histogram_bin_edges(np.empty(0), bins=BINS, range=(low, high))
+    counts = fits.histogram_counts(values, edges)
+    if counts is None:
+        counts, _ = np.histogram(values, bins=BINS, range=(low, high))
     step = edges[1] - edges[0]
     reach = max(1, int(np.ceil(4 * bandwidth / step)))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / bandwidth) ** 2)
@@ -147,7 +152,8 @@ def histogram_grid(values: Array) -> tuple[float, float]:
 
 def in_bins(values: Array, low: float, step: float) -> npt.NDArray[np.int64]:
     """Number of values in each bin, (HISTOGRAM_BINS,)."""
-    return np.bincount(bins_of(values, low, step), minlength=HISTOGRAM_BINS)
+    counts = fits.bin_counts(values, low, 1.0 / step, HISTOGRAM_BINS)
+    return np.bincount(bins_of(values, low, step), minlength=HISTOGRAM_BINS) if counts is None else counts
 
 
 def bins_of(values: Array, low: float, step: float) -> npt.NDArray[np.int64]:
@@ -181,6 +187,8 @@ def valley_between(y: Array, least_prominence: float) -> list[list[tuple[float, 
 
     Peaks are those that `peaks` would find; of a flat bottom the middle is taken.
     """
+    if (found := fits.valleys(y, least_prominence, NOTHING)) is not None:
+        return found
     inner = y[:, 1:-1]
     rows, places = np.nonzero((inner > y[:, :-2]) & (inner >= y[:, 2:]) & (inner >= least_prominence))
     ends = np.searchsorted(rows, np.arange(len(y) + 1))

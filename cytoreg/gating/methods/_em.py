@@ -8,17 +8,21 @@ posterior mode under a normal inverse-Wishart prior for each component (Fraley C
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+
+from cytoreg.gating.kernel import fits
+from cytoreg.gating.methods._order import percentiles
 
 __all__ = ["Mixture", "Prior", "distance_of", "fit_mixture", "marginal_log", "thinned"]
 
 Array = npt.NDArray[np.float64]
 MOST_EVENTS = 5_000
 COARSE_EVENTS = 1_000
+RIDGE = 1e-4  # added to each variance, in those of the events
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +69,15 @@ def thinned(columns: Sequence[Array], most: int = MOST_EVENTS) -> Array:
 
     columns: d of shape (n,), finite. Gives (m, d); the order of the events does not matter.
     """
-    points = np.column_stack(columns)
-    low, high = np.percentile(points, [0.5, 99.5], axis=0)
-    used = points[((points >= low) & (points <= high)).all(axis=1)]
-    used = used[np.lexsort(used.T)]
-    return used[:: max(1, len(used) // most)]
+    kept = np.ones(len(columns[0]), dtype=bool)
+    for column in columns:
+        low, high = percentiles(column, [0.5, 99.5])
+        kept &= (column >= low) & (column <= high)
+    used = [column[kept] for column in columns]
+    step = max(1, len(used[0]) // most)
+    if len(used) == 2 and (found := fits.thin(*used, step)) is not None:
+        return found
+    return np.column_stack(used)[np.lexsort(used)][::step]
 
 
 def fit_mixture(used: Array, k: int, df: float, prior: Prior | None = None) -> Mixture | None:
@@ -138,35 +146,57 @@ def _em_from(z: Array, share: Array, df: float, *, steps: int, rest: float, prio
     """EM from given shares (k, n) until the mean log likelihood moves by less than `rest`."""
     d, n = z.shape
     k = len(share)
-    tail = np.ones((k, n))
     counts = np.zeros(k) if prior is None else prior.strength * n * prior.weights
-    found = Mixture(-np.inf, np.empty(k), np.empty((k, d)), np.empty((k, d, d)), False)
-    for _ in range(steps):
-        weights, means, covariances = np.empty(k), np.empty((k, d)), np.empty((k, d, d))
-        for j in range(k):
-            held = max(float(share[j].sum()), 1e-9)
-            pull = share[j] * tail[j]
-            weights[j] = (held + counts[j]) / (n + counts.sum())
-            pulled = z @ pull
-            scatter = 0.0
-            if prior is not None:
-                pulled = pulled + counts[j] * prior.means[j]
-            means[j] = pulled / max(float(pull.sum()) + counts[j], 1e-12)
-            if prior is not None:
-                away = means[j] - prior.means[j]
-                scatter = counts[j] * (prior.covariances[j] + np.outer(away, away))
-            off = z - means[j][:, None]
-            covariances[j] = ((off * pull) @ off.T + scatter) / (held + counts[j]) + 1e-4 * np.eye(d)
-        last = found.fit
-        found = Mixture(last, weights, means, covariances, False)
+    first = _moved(z, share, np.ones((k, n)), counts, prior)
+    expected = np.zeros(k * (1 + d + d * d))
+    if prior is not None:
+        expected = np.concatenate([counts, prior.means.ravel(), prior.covariances.ravel()])
+    numbers = np.concatenate([first.weights, first.means.ravel(), first.covariances.ravel()])
+    if (done := fits.em(z, numbers, expected, df, steps=steps, rest=rest, ridge=RIDGE)) is not None:
+        numbers, fit, settled = done
+        means, covariances = numbers[k : k + k * d].reshape(k, d), numbers[k + k * d :].reshape(k, d, d)
+        return Mixture(fit, numbers[:k], means, covariances, settled)
+    return _em_by_numpy(z, first, df, steps, rest, counts, prior)
+
+
+def _em_by_numpy(
+    z: Array, found: Mixture, df: float, steps: int, rest: float, counts: Array, prior: Prior | None
+) -> Mixture:
+    """The same steps where there is no compiled kernel."""
+    d, n = z.shape
+    tail = np.ones((len(found.weights), n))
+    for step in range(steps):
         share, squared, likelihood = _shares(z, found, df)
+        settled = abs(likelihood - found.fit) < rest
+        found = replace(found, fit=likelihood, settled=settled)
+        if settled or step == steps - 1 or not np.isfinite(likelihood):
+            break
         if np.isfinite(df):
             tail = (df + d) / (df + squared)
-        settled = abs(likelihood - last) < rest
-        found = Mixture(likelihood, weights, means, covariances, settled)
-        if settled:
-            break
+        found = replace(_moved(z, share, tail, counts, prior), fit=likelihood)
     return found
+
+
+def _moved(z: Array, share: Array, tail: Array, counts: Array, prior: Prior | None) -> Mixture:
+    """The M step. share, tail: (k, n). counts: (k,) events that the prior is worth."""
+    d, n = z.shape
+    k = len(share)
+    weights, means, covariances = np.empty(k), np.empty((k, d)), np.empty((k, d, d))
+    for j in range(k):
+        held = max(float(share[j].sum()), 1e-9)
+        pull = share[j] * tail[j]
+        weights[j] = (held + counts[j]) / (n + counts.sum())
+        pulled = z @ pull
+        scatter = 0.0
+        if prior is not None:
+            pulled = pulled + counts[j] * prior.means[j]
+        means[j] = pulled / max(float(pull.sum()) + counts[j], 1e-12)
+        if prior is not None:
+            away = means[j] - prior.means[j]
+            scatter = counts[j] * (prior.covariances[j] + np.outer(away, away))
+        off = z - means[j][:, None]
+        covariances[j] = ((off * pull) @ off.T + scatter) / (held + counts[j]) + RIDGE * np.eye(d)
+    return Mixture(-np.inf, weights, means, covariances, False)
 
 
 def _shares(z: Array, mixture: Mixture, df: float) -> tuple[Array, Array, float]:

@@ -7,17 +7,17 @@ J R Stat Soc B 1977;39:1-38).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from cytoreg.gating.methods._em import Array, Mixture, Prior
+from cytoreg.gating.gates import Gate
+from cytoreg.gating.methods._em import RIDGE, Array, Mixture, Prior
 
 __all__ = ["Pulls", "numbers_of", "pulls_of"]
 
 FEW = 1_000  # events that the derivative is taken on
 STEP = 1e-5
-RIDGE = 1e-4  # what the EM step adds to each variance
 
 
 class Pulls:
@@ -40,14 +40,23 @@ class Pulls:
         share, pull = self._shares(z, numbers[None])
         self._held, self._pulled = share[0].sum(axis=1) + self.counts, pull[0].sum(axis=1) + self.counts
         self._n = len(z) + self.counts.sum()
-        self.spread = self._of(z)
-        self.spread = self.spread.T @ self.spread
+        self._used, self._each = used, self._of(z)
+        self.spread = self._each.T @ self._each
 
     def pull(self, columns: Sequence[Array], n: int, used: int) -> Array:
         """(m, p) of m events, where the mixture was fitted to `used` of n."""
         z = (np.column_stack(columns) - self.middle) / self.scale
         z = np.where(np.isfinite(z), z, 1e6)  # far from everything: it pulls at nothing but the weights
         return self._of(z) * (used / n)
+
+    def held(self, on: tuple[str, ...]) -> Callable[[Gate], Array]:
+        """What gives the sum of the pulls of the fitted events in a gate on those axes, each less the mean."""
+
+        def held(gate: Gate) -> Array:
+            inside = gate.contains([self._used[:, on.index(axis)] for axis in gate.on])
+            return (inside - inside.mean()) @ self._each
+
+        return held
 
     def mixture(self, numbers: Array) -> Mixture | None:
         """The mixture of some numbers, in the units of the points; None where they make none."""

@@ -25,7 +25,7 @@ class Influence:
     """on: axes. numbers: (p,) what was fitted. spread: (p, p) their covariance when the events are drawn again.
 
     pull: by how much each of m further events, given by a column (m,) an axis, moves the numbers: (m, p). gate: the gate of some
-    numbers, None where they make none.
+    numbers, None where they make none. held: the sum, (p,), of the pulls of the fitted events that a gate holds, each less the mean.
     """
 
     on: tuple[str, ...]
@@ -33,3 +33,4 @@ class Influence:
     spread: Array
     pull: Callable[[Sequence[Array]], Array]
     gate: Callable[[Array], Gate | None]
+    held: Callable[[Gate], Array]

@@ -14,6 +14,7 @@ import numpy as np
 
 from cytoreg.gating.methods._density import Histogram
 from cytoreg.gating.methods._fit import Array, Fit, ThresholdParams, cut_range, enough, few, graded
+from cytoreg.gating.methods._order import percentiles, ranked
 
 __all__ = ["order_statistics", "percentile_fit", "percentile_recut"]
 
@@ -30,12 +31,11 @@ def percentile_fit(values: Array, params: ThresholdParams, percentile: float) ->
     """
     n = len(values)
     low, high = order_statistics(n, percentile / 100)
-    ends = [index for index in (low, high) if index is not None]
-    found = np.partition(values, ends) if ends else values
-    lower = -math.inf if low is None else float(found[low])
-    upper = math.inf if high is None else float(found[high])
-    cut = float(np.percentile(values, percentile))
-    quarter, three_quarters = np.percentile(values, [25, 75])
+    ends = sorted({index for index in (low, high) if index is not None})
+    found = dict(zip(ends, ranked(values, ends), strict=True))
+    lower = -math.inf if low is None else found[low]
+    upper = math.inf if high is None else found[high]
+    cut, quarter, three_quarters = percentiles(values, [percentile, 25, 75])
     spread = float(three_quarters - quarter) / 1.349
     reasons, score = [*few(n, params.min_events)], enough(n, params.min_events)
     if math.isinf(upper) or math.isinf(lower):

@@ -160,7 +160,7 @@ def _influence(params: Params, used: Array, n: int, found: Mixture, df: float) -
             return None
 
     numbers = numbers_of(pulls.found)
-    return Influence(params.axes, numbers, pulls.spread, lambda columns: pulls.pull(columns, n, len(used)), gate)
+    return Influence(params.axes, numbers, pulls.spread, lambda columns: pulls.pull(columns, n, len(used)), gate, pulls.held(params.axes))
 
 
 def _prior(params: Params) -> Prior | None:

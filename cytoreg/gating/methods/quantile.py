@@ -7,6 +7,7 @@ from pydantic import Field
 
 from cytoreg.gating.methods._density import Histogram
 from cytoreg.gating.methods._fit import Array, Fit, ThresholdParams, View, cut_range, enough, few, looked_at
+from cytoreg.gating.methods._order import percentiles
 
 
 class Params(ThresholdParams):
@@ -18,7 +19,7 @@ class Params(ThresholdParams):
 def fit(view: View, params: Params) -> Fit:
     """Cut at the percentile, interpolated linearly; its score is that of the number of events."""
     values = looked_at(view, params)
-    n, cut = len(values), float(np.percentile(values, params.percentile))
+    n, cut = len(values), percentiles(values, [params.percentile])[0]
     reasons = tuple(few(n, params.min_events))
     return Fit(cut_range(params.on, cut, params.keep), n, reasons, enough(n, params.min_events))
 

@@ -11,10 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from cytoreg.gating.gates import Polygon
+from cytoreg.gating.gates import Gate, Polygon
 from cytoreg.gating.methods._fit import Array, CannotFit, Fit, View, enough, few, graded
 from cytoreg.gating.methods._influence import Influence
+from cytoreg.gating.methods._order import median, percentiles, thinned
 from cytoreg.yamlfile import StrictModel
+
+
+MOST_EVENTS = 20_000
 
 
 class Params(StrictModel):
@@ -34,11 +38,13 @@ def fit(view: View, params: Params) -> Fit:
     area, height = view.values(params.on[0]), view.values(params.on[1])
     good = np.isfinite(area) & np.isfinite(height) & (area > 0) & (height > 0)
     x, y = area[good], height[good]
-    if len(x) < params.min_events:
-        raise CannotFit(f"too few events: {len(x)}, needs {params.min_events}")
+    if (n := len(x)) < params.min_events:
+        raise CannotFit(f"too few events: {n}, needs {params.min_events}")
+    right = 2.0 * float(x.max())
+    x, y = thinned(x, y, MOST_EVENTS)
     if float(x.min()) == float(x.max()):
         raise CannotFit("all areas are equal")
-    inner = x < np.percentile(x, 99)  # those at the top of the scale have lost their ratio
+    inner = x < percentiles(x, [99])[0]  # those at the top of the scale have lost their ratio
     intercept, slope = _robust_line(x[inner], y[inner])
     if slope <= 0:
         raise CannotFit("height does not rise with area")
@@ -46,20 +52,19 @@ def fit(view: View, params: Params) -> Fit:
     if not (line > 0).any():
         raise CannotFit("height does not rise with area")
     relative = (y - line)[line > 0] / line[line > 0]
-    spread = 1.4826 * float(np.median(np.abs(relative - np.median(relative))))
+    spread = 1.4826 * median(np.abs(relative - median(relative)))
     band = max(params.spreads * spread, 0.02)
-    right = 2.0 * float(x.max())
-    reasons = [*few(len(x), params.min_events)]
+    reasons = [*few(n, params.min_events)]
     kept = float(np.mean(np.abs(relative) <= band))
     if kept < 0.5:
         reasons.append(f"only {kept:.0%} of the events follow the line of single cells")
-    score = min(graded(kept, 0.5, 0.9), enough(len(x), params.min_events))
+    score = min(graded(kept, 0.5, 0.9), enough(n, params.min_events))
     gate = _band(params.on, intercept, slope, band, right)
 
     def influence() -> Influence:
-        return _influence(params, gate, x[inner], y[inner], intercept, slope, spread)
+        return _influence(params, gate, x[inner], y[inner], intercept, slope, spread, len(x) / n)
 
-    return Fit(gate, len(x), tuple(reasons), score, influence=influence)
+    return Fit(gate, n, tuple(reasons), score, influence=influence)
 
 
 def _band(on: tuple[str, str], intercept: float, slope: float, band: float, right: float) -> Polygon:
@@ -75,11 +80,11 @@ def _band(on: tuple[str, str], intercept: float, slope: float, band: float, righ
 
 
 def _influence(
-    params: Params, gate: Polygon, x: Array, y: Array, intercept: float, slope: float, spread: float
+    params: Params, gate: Polygon, x: Array, y: Array, intercept: float, slope: float, spread: float, used: float
 ) -> Influence:
-    """Of intercept, slope and the spread of the relative distance; x and y are those that the line was fitted to."""
+    """Of intercept, slope and the spread of the relative distance. x, y: what the line was fitted to, `used` of the events."""
     miss = y - (intercept + slope * x)
-    limit = 4.685 * 1.4826 * float(np.median(np.abs(miss)))
+    limit = 4.685 * 1.4826 * median(np.abs(miss))
     middle, unit = float(x.mean()), float(x.std())
     near = np.clip(miss / limit if limit > 0 else np.zeros_like(miss), -1.0, 1.0) ** 2
     curve, along = (1 - near) * (1 - 5 * near), (x - middle) / unit
@@ -116,15 +121,19 @@ def _influence(
         at, rise, wide = (float(number) for number in numbers)
         return _band(params.on, at, rise, max(params.spreads * wide, 0.02), right) if rise > 0 else None
 
-    return Influence(params.on, numbers, pulls.T @ pulls, pull, moved_gate)
+    def held(gate: Gate) -> Array:
+        inside = gate.contains([x, y])
+        return (inside - inside.mean()) @ pulls
+
+    return Influence(params.on, numbers, pulls.T @ pulls, lambda columns: used * pull(columns), moved_gate, held)
 
 
 def _robust_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Intercept and slope; starts from the line through the origin with the median ratio."""
-    intercept, slope = 0.0, float(np.median(y / x))
+    intercept, slope = 0.0, median(y / x)
     for _ in range(20):
         miss = y - (intercept + slope * x)
-        scale = 1.4826 * float(np.median(np.abs(miss)))
+        scale = 1.4826 * median(np.abs(miss))
         if scale == 0:
             break
         weight = np.clip(1 - (miss / (4.685 * scale)) ** 2, 0, None) ** 2

@@ -23,6 +23,7 @@ from cytoreg.gating.methods._fit import (
     graded,
     looked_at,
 )
+from cytoreg.gating.methods._order import percentiles
 
 
 class Params(ThresholdParams):
@@ -49,7 +50,7 @@ def fit(view: View, params: Params) -> Fit:
     clear = clear[clear >= 0]
     if len(clear) < params.min_events / 4:
         raise CannotFit(f"too few events on the clear side of the peak: {len(clear)}")
-    spread = float(np.percentile(clear, 68.27))
+    spread = percentiles(clear, [68.27])[0]
     if spread <= 0:
         raise CannotFit("all values are equal")
     cut = mode + sign * params.spreads * spread

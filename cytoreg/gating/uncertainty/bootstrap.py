@@ -7,7 +7,7 @@ that are counted are those of the file, never drawn ones: what varies is where t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,12 +34,14 @@ Index = npt.NDArray[np.int64]
 class Replicates:
     """counts: events of each population in each replicate, (b,); -1 where the population could not be placed.
 
-    fitted: populations with a fitted gate of their own, above them, or in what they refer to.
+    fitted: populations with a fitted gate of their own, above them, or in what they refer to. sways: by how much the
+    events drawn to place its own gate move the log of the share that a population is of its parent, (b,).
     """
 
     counts: Mapping[str, npt.NDArray[np.int64]]
     b: int
     fitted: frozenset[str] = frozenset()
+    sways: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
     def failed(self, population: str) -> float:
         """The share of replicates in which a population could not be placed."""
@@ -63,6 +65,7 @@ class _Walk:
         self.refits = Refits(bound, events, found.nodes, self.strips, found.fits, tube, seed, b)
         self.moving: dict[str, Moving] = {}
         self.fitted: set[str] = set()
+        self.sways: dict[str, npt.NDArray[np.float64]] = {}
 
     def walk(self) -> Replicates:
         nodes = self.found.nodes
@@ -85,12 +88,13 @@ class _Walk:
                     self.strips[step.id] = replace(Strip.empty(self.b), placed=np.uint64(0))
                 elif others <= self.strips.keys():
                     self.strips[step.id] = self._strip(step.gate, step.id, above)
+                    self._sway(step.gate, step.id, above)
         counts = {}
         for name, strip in self.strips.items():
             each = strip.counts(nodes[name], self.b)
             placed = (int(strip.placed) >> np.arange(self.b, dtype=np.uint64).astype(object)) & 1
             counts[name] = np.where(placed.astype(bool), each, -1)
-        return Replicates(counts, self.b, frozenset(self.fitted))
+        return Replicates(counts, self.b, frozenset(self.fitted), self.sways)
 
     def _place(self, key: str, spec: GateSpec, above: str) -> None:
         """The replicates of one automatic gate, kept with it."""
@@ -101,6 +105,21 @@ class _Walk:
             self.moving[key] = Moving(placed.gate, placed.replicates, self.bound.axes, self.bound.rule == "flowjo")
         elif proposal is not None and not proposal.placed.replicates:
             self.found.proposals[key] = replace(proposal, placed=self._with(proposal.placed, spec, key, above))
+
+    def _sway(self, spec: GateSpec, name: str, above: str) -> None:
+        """How the draws that placed a population's gate move its share, kept with the gate; a complement's is the mirror image."""
+        child, parent = self.found.nodes[name], self.found.nodes[above]
+        other = spec.parts[0].population if spec.kind == "not" else None
+        if other in self.sways and self.bound.parents[other] == above and 0 < child.count < parent.count:
+            self.sways[name] = -self.sways[other] * (self.found.nodes[other].count / child.count)
+        for key, _ in automatic(spec, name):
+            placed = self.found.placed.get(key)
+            if placed is None or not placed.replicates:
+                continue
+            if not placed.sways and (moved := self.refits.sways(key, child, parent)) is not None:
+                placed = self.found.placed[key] = replace(placed, sways=tuple(moved.tolist()))
+            if placed.sways:
+                self.sways[name] = self.sways.get(name, 0.0) + np.array(placed.sways)
 
     def _with(self, placed: Placed, spec: GateSpec, key: str, above: str) -> Placed:
         if placed.replicates:

@@ -30,12 +30,19 @@ class Limits:
     both: tuple[float, float]
 
 
-def limits(count: int, total: int, counts: Counts | None = None, totals: Counts | None = None) -> Limits:
+def limits(
+    count: int,
+    total: int,
+    counts: Counts | None = None,
+    totals: Counts | None = None,
+    sways: npt.NDArray[np.float64] | None = None,
+) -> Limits:
     """Limits of count / total.
 
     counts, totals: of the same two populations in each replicate that could be placed, (b,). Without them, or with
     fewer than two, placement is not known, and both together are the limits of counting. A replicate in which the
     population above is empty says nothing and is left out. 0 and all of n events are taken as half an event from the
+    sways: by how much the events that placed the gates of a replicate move the log of the share, (b,), where that is known.
     end for the logit, as (x + 1/2) / (n + 1) does (Haldane JBS, Ann Hum Genet 1956;20:309-311).
     """
     counting = wilson(count, total)
@@ -50,6 +57,7 @@ def limits(count: int, total: int, counts: Counts | None = None, totals: Counts 
     if logits.min() == logits.max():
         here = 100 * count / total
         return Limits(counting, (here, here), counting)
+    together = 0.0 if sways is None else _correlation(logits, sways[known], count, total)
     middle = float(_logit(np.array([count]), np.array([total]))[0])
     gate, both = [], []
     for sign, end, limit in ((-1.0, 0.0, counting[0]), (1.0, 100.0, counting[1])):
@@ -59,8 +67,21 @@ def limits(count: int, total: int, counts: Counts | None = None, totals: Counts 
             continue
         away = max(0.0, sign * (math.log(limit / (100 - limit)) - middle))
         gate.append(_percent(middle + sign * reach))
-        both.append(_percent(middle + sign * math.hypot(away, reach)))
+        both.append(_percent(middle + sign * math.sqrt(away**2 + reach**2 + 2 * together * away * reach)))
     return Limits(counting, (gate[0], gate[1]), (both[0], both[1]))
+
+
+def _correlation(logits: npt.NDArray[np.float64], sways: npt.NDArray[np.float64], count: int, total: int) -> float:
+    """Of what placement and counting add to the logit, the same events being drawn for both.
+
+    Their covariance is that of the replicates; the variance of counting is the binomial one of the logit, n / (x (n - x)).
+    """
+    if not 0 < count < total or not sways.any():
+        return 0.0
+    counted = sways * (total / (total - count))
+    covariance = float(np.cov(logits, counted)[0, 1])
+    found = covariance / float(logits.std(ddof=1)) * math.sqrt(count * (total - count) / total)
+    return min(1.0, max(-1.0, found))
 
 
 def t95(df: int) -> float:

@@ -32,6 +32,25 @@ Array = npt.NDArray[np.float64]
 NOWHERE = Nothing("it could not be placed in this replicate")
 
 
+@dataclass(frozen=True, eq=False)
+class _Draw:
+    """Of one axis of one population: its bins, its own events in each, and how many more than expected each replicate drew, (b, bins)."""
+
+    low: float
+    step: float
+    events: npt.NDArray[np.int64]
+    beyond: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """How far drawn events moved the numbers of a fit, (b, p), and the inverse of the covariance of that."""
+
+    influence: Influence
+    moved: Array
+    inverse: Array
+
+
 @dataclass
 class Refits:
     """Refits gates of one sample in b replicates. strips: of the populations gated so far. fits: what placed the
@@ -46,6 +65,8 @@ class Refits:
     seed: int
     b: int
     _histograms: dict[tuple[str, str], Histogram | None] = field(default_factory=dict)
+    _draws: dict[tuple[str, str], _Draw] = field(default_factory=dict)
+    _drawn_by: dict[str, tuple[str, str] | _Numbers] = field(default_factory=dict)
 
     def gates(self, spec: GateSpec, key: str, above: str, level: int) -> list[Gate]:
         """A gate a replicate, (b,). above: the parent. level: how many fallbacks down the sample's own gate was placed."""
@@ -72,6 +93,8 @@ class Refits:
             return [None] * self.b
         if recut := methods.recut_of(spec.kind):
             values = self.histogram(looked_at, spec.on[0])
+            if placed_it and looked_at == above and spec.kind not in CONTROLS:
+                self._drawn_by[key] = (above, spec.on[0])
             cuts = np.full(self.b, np.nan) if values is None else recut(values, spec.params)
             return [
                 cut_range(spec.on[0], cut, spec.params.keep) if np.isfinite(cut) else None for cut in cuts.tolist()
@@ -81,7 +104,7 @@ class Refits:
         except CannotFit:
             fit = None
         if fit is not None and fit.influence is not None:
-            return self._moved(fit.influence(), key, above)
+            return self._moved(fit.influence(), key, above, placed_it)
         return self._drawn(spec, key, above)
 
     def histogram(self, population: str, axis: str) -> Histogram | None:
@@ -109,14 +132,41 @@ class Refits:
             means = means - np.bincount(bins[own], minlength=HISTOGRAM_BINS)
             means = means + _by_replicate(bins, bits, self.b)
         rng = generator(self.seed, "events", population, axis, all_of_them)
-        return Histogram(low, step, poisson(means, rng))
+        found = Histogram(low, step, poisson(means, rng))
+        self._draws[population, axis] = _Draw(low, step, all_of_them, found.counts - means)
+        return found
 
-    def _moved(self, influence: Influence, key: str, above: str) -> list[Gate | None]:
+    def sways(self, key: str, child: Node, above: Node) -> Array | None:
+        """By how much the events drawn to place a gate move the log of the share that a child is of its parent, (b,).
+
+        None where they move it by nothing that is known: it was placed on other events, or not in this walk.
+        """
+        by = self._drawn_by.get(key)
+        if by is None or not 0 < child.count < above.count:
+            return None
+        if isinstance(by, _Numbers):
+            gate = by.influence.gate(by.influence.numbers)
+            if gate is None:
+                return None
+            # of the pulls and of the share only the fitted events know, and each counts once among all of the parent
+            return by.moved @ by.inverse @ by.influence.held(gate) / child.count
+        if (draw := self._draws.get(by)) is None:
+            return None
+        values = self.events.display(child, by[1])
+        part = in_bins(values[np.isfinite(values)], draw.low, draw.step) / np.maximum(draw.events, 1)
+        moved: Array = draw.beyond @ (part / child.count - 1.0 / above.count)
+        return moved
+
+    def _moved(self, influence: Influence, key: str, above: str, placed_it: bool) -> list[Gate | None]:
         """Gates whose numbers are moved by events drawn again, and by those that came or went."""
         worth, directions = np.linalg.eigh(influence.spread)
         root = directions * np.sqrt(np.maximum(worth, 0.0))
         rng = generator(self.seed, "numbers", key, influence.numbers)
         moved = rng.standard_normal((self.b, len(worth))) @ root.T
+        if placed_it:
+            known = worth > 1e-12 * max(float(worth.max()), 0.0)
+            inverse = (directions[:, known] / worth[known]) @ directions[:, known].T
+            self._drawn_by[key] = _Numbers(influence, moved.copy(), inverse)
         strip = self.strips[above]
         if len(strip.index):
             columns = [self.events.display_at(strip.index, axis) for axis in influence.on]

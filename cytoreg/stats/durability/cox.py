@@ -33,12 +33,14 @@ class NotFitted(Exception):
 class Cox:
     """A fitted model.
 
-    beta: (p,) log hazard ratios. covariance: (p, p), robust where asked for. log_likelihood: partial, at beta;
+    beta: (p,) log hazard ratios. covariance: (p, p), robust where asked for, as R's coxph gives it. corrected: the same
+    with the part that many ties and few at risk change: see `_corrected`. log_likelihood: partial, at beta;
     null_log_likelihood: at 0. events: number of losses.
     """
 
     beta: Values
     covariance: Values
+    corrected: Values
     log_likelihood: float
     null_log_likelihood: float
     events: int
@@ -60,6 +62,7 @@ class _Events:
     time: Values
     weight: Values
     sets: Values
+    group: npt.NDArray[np.int64]
 
 
 def fit_cox(
@@ -118,27 +121,31 @@ def fit_cox(
     else:
         raise NotFitted("Cox's regression did not converge")
     inverse = np.linalg.inv(information)
-    covariance = inverse
     _, _, _, means, curvature = _at(beta, z, w, events)
+    covariance, corrected = inverse, _corrected(events, curvature, inverse)
     if cluster is not None:
+        inflated = np.sqrt(np.diag(_few(events, curvature, inverse)))
         covariance = _robust(beta, z, w, events, means, inverse, np.asarray(cluster))
+        corrected = covariance * np.outer(inflated, inflated)
     unit = np.outer(spread, spread)
     tests = _tests(events, z, means, curvature, survival_left(start, stop, dead, w)(events.time))
-    return Cox(beta / spread, covariance / unit, value, null, int(dead.sum()), tests)
+    return Cox(beta / spread, covariance / unit, corrected / unit, value, null, int(dead.sum()), tests)
 
 
 def _events(start: Values, stop: Values, dead: Values, w: Values, group: npt.NDArray[np.int64]) -> _Events:
     rows = np.flatnonzero(dead)
     rows = rows[np.lexsort((rows, stop[rows], group[rows]))]
     time, owner = stop[rows], group[rows]
-    at_risk = (group[None, :] == owner[:, None]) & (start[None, :] < time[:, None]) & (stop[None, :] >= time[:, None])
+    at_risk = (
+        (group[None, :] == owner[:, None]) & (start[None, :] < time[:, None]) & (stop[None, :] >= time[:, None])
+    )
     tied = dead[None, :] & (stop[None, :] == time[:, None]) & (group[None, :] == owner[:, None])
     fresh = np.r_[True, (time[1:] != time[:-1]) | (owner[1:] != owner[:-1])]
     first = np.maximum.accumulate(np.where(fresh, np.arange(len(rows)), 0))
     deaths = tied.sum(axis=1)
     share = (np.arange(len(rows)) - first) / deaths
     weight = (tied @ w) / deaths
-    return _Events(rows, time, weight, (at_risk - share[:, None] * tied) * w[None, :])
+    return _Events(rows, time, weight, (at_risk - share[:, None] * tied) * w[None, :], owner)
 
 
 def _at(beta: Values, z: Values, w: Values, events: _Events) -> tuple[float, Values, Values, Values, Values]:
@@ -176,6 +183,45 @@ def _robust(
     np.add.at(sums, owner, residual)
     made: Values = inverse @ (sums.T @ sums) @ inverse
     return made
+
+
+def _corrected(events: _Events, variance: Values, inverse: Values) -> Values:
+    """The covariance of beta where visits make many ties.
+
+    Of n at risk d are lost at one visit: their sum is that of a sample without replacement, of variance
+    d (n - d) / (n - 1) times that of z, and Efron's score is it times c = (1/d) sum_l n / (n - l), l = 0 to d - 1. With
+    one loss at a time nothing changes; Efron's information alone is too small a variance of risk sets that are small,
+    and too large a one where most are lost at once.
+    """
+    n, d, first = _sets(events)
+    place = np.arange(len(n)) - np.maximum.accumulate(np.where(first, np.arange(len(n)), 0))
+    terms = n / (n - place)
+    group = np.cumsum(first) - 1
+    c = np.bincount(group, terms) / d[first]
+    size, lost = n[first], d[first]
+    share = np.where(size > 1, c**2 * lost * (size - lost) / np.maximum(size - 1, 1), 0.0)
+    made: Values = inverse @ np.einsum("m,mij->ij", share, variance[first]) @ inverse
+    return made
+
+
+def _few(events: _Events, variance: Values, inverse: Values) -> Values:
+    """By what a sum of squares about the mean of few at risk is too small, (p, p), 1 where they are many."""
+    n, _, _ = _sets(events)
+    kept = n > 1.5
+    share = events.weight[kept] * n[kept] / (n[kept] - 1)
+    made: Values = inverse @ np.einsum("m,mij->ij", share, variance[kept])
+    return made
+
+
+def _sets(events: _Events) -> tuple[Values, Values, npt.NDArray[np.bool_]]:
+    """Of each event: how many were at risk (effectively, where weighted), how many were lost there, and if it is the
+    first row of its ties."""
+    first = np.r_[True, (events.time[1:] != events.time[:-1]) | (events.group[1:] != events.group[:-1])]
+    starts = np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))
+    whole = events.sets[starts]
+    n = whole.sum(axis=1) ** 2 / (whole**2).sum(axis=1)
+    d = np.bincount(np.cumsum(first) - 1)[np.cumsum(first) - 1].astype(np.float64)
+    return n, d, first
 
 
 def _tests(events: _Events, z: Values, mean: Values, variance: Values, left: Values) -> Values:

@@ -6,6 +6,7 @@ that no later visit could confirm, since there was none or another infusion came
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ __all__ = ["KEPT", "LOST", "REINFUSED", "UNCONFIRMED", "Risk", "risk_intervals"]
 
 KEPT, LOST, REINFUSED, UNCONFIRMED = 0, 1, 2, 3
 INFUSIONS = "infusions_so_far"
-LAST_INFUSION = "last_infusion_day"
+SINCE = "days_since_infusion"
 COLUMNS = ("subject", "arm", "first_visit", "start", "stop", "end", "failing", "value")
 
 
@@ -45,7 +46,7 @@ class Risk:
 def risk_intervals(data: Data, outcome: str, value: pd.Series | None) -> Risk:
     """The intervals of all subjects. value: by index label of the linked table.
 
-    An infusion is on the day that the column `last_infusion_day` gives; without it, one counted by
+    An infusion is on the day that the column `days_since_infusion` gives; without it, one counted by
     `infusions_so_far` between two visits is put on the day of the earlier, from which on it may have been given.
     """
     linked = data.linked
@@ -53,7 +54,7 @@ def risk_intervals(data: Data, outcome: str, value: pd.Series | None) -> Risk:
     start = data.rows_at("baseline", "outcome")
     baseline_day = linked["day"].reindex(start.to_numpy()).astype(float).to_numpy()
     first_day = dict(zip(start.index, baseline_day, strict=True))
-    exact = LAST_INFUSION in linked.columns
+    exact = SINCE in linked.columns
     frame = pd.DataFrame(
         {
             "subject": linked["subject_id"].astype(str),
@@ -63,7 +64,7 @@ def risk_intervals(data: Data, outcome: str, value: pd.Series | None) -> Risk:
             "answer": answer,
             "value": np.nan if value is None else value.astype(float),
             "so_far": linked[INFUSIONS].astype(float) if INFUSIONS in linked.columns else 0.0,
-            "infused": linked[LAST_INFUSION].astype(float) if exact else np.nan,
+            "infused": linked["day"].astype(float) - linked[SINCE].astype(float) if exact else np.nan,
         }
     ).dropna(subset=["day"])
     frame = frame.sort_values(["subject", "day"], kind="stable").drop_duplicates(["subject", "day"])
@@ -72,7 +73,7 @@ def risk_intervals(data: Data, outcome: str, value: pd.Series | None) -> Risk:
     columns = {name: frame[name].to_numpy() for name in frame.columns}
     owners = columns["subject"]
     edges = np.flatnonzero(np.r_[True, owners[1:] != owners[:-1], True]) if len(owners) else np.array([0])
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges.tolist()):
         own = {name: column[low:high] for name, column in columns.items()}
         after = own["day"] > first_day.get(str(own["subject"][0]), np.nan)
         met = np.flatnonzero(after & (own["answer"] == 1))
@@ -126,8 +127,8 @@ def _of_one(own: Mapping[str, Any], first: int, exact: bool) -> tuple[list[tuple
         rows.append((*head, days[before] - origin, days[now] - origin, end, failing, value))
         if end != KEPT:
             return rows, late
-    if rows and again < np.inf:  # after the last visit with an answer: known to be given, not when it would have ended
-        rows[-1] = (*rows[-1][:5], REINFUSED, *rows[-1][6:]) if again - origin == rows[-1][4] else rows[-1]
+    if rows and again - origin == rows[-1][4]:  # on the day of the last visit with an answer
+        rows[-1] = (*rows[-1][:5], REINFUSED, *rows[-1][6:])
     return rows, late
 
 

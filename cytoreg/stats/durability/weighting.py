@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cytoreg.stats.correlation import dummies
 from cytoreg.stats.durability.risk import REINFUSED
+from cytoreg.stats.partial import dummies
 
 __all__ = ["MODEL", "Weights", "reinfusion_weights"]
 
@@ -50,7 +50,9 @@ def reinfusion_weights(table: pd.DataFrame) -> Weights:
 def _chance(columns: Values, given: npt.NDArray[Any]) -> Values:
     """Fitted probabilities of a logistic model with a light ridge."""
     spread = columns.std(axis=0)
-    z = np.column_stack([np.ones(len(columns)), (columns - columns.mean(axis=0))[:, spread > 0] / spread[spread > 0]])
+    z = np.column_stack(
+        [np.ones(len(columns)), (columns - columns.mean(axis=0))[:, spread > 0] / spread[spread > 0]]
+    )
     pull = np.diag(np.r_[0.0, np.full(z.shape[1] - 1, RIDGE)])
     beta = np.zeros(z.shape[1])
     beta[0] = np.log(given.mean() / max(1 - given.mean(), 1e-3))

@@ -12,17 +12,20 @@ from cytoreg.errors import AnalysisError, suggest
 from cytoreg.stats.missing.components import scheduled_visits, with_missed_visits
 from cytoreg.stats.plan import ReadPlan
 
-__all__ = ["as_nonresponse", "missed_responses"]
+__all__ = ["after_baseline", "as_nonresponse"]
 
 
-def as_nonresponse(table: pd.DataFrame, read: ReadPlan, columns: Sequence[str]) -> tuple[pd.DataFrame, dict[str, int]]:
+def as_nonresponse(
+    table: pd.DataFrame, read: ReadPlan, columns: Sequence[str], visits: Sequence[str] | None = None
+) -> tuple[pd.DataFrame, dict[str, int]]:
     """The table with 0 for each missing value of `columns` at a scheduled visit after baseline; how many, by column.
 
-    Visits that a subject with a baseline missed get a row. A subject without a baseline row stays as it is. Raises
+    visits: those that were due; None: those that half of the subjects or more were seen at. Visits that a subject with a baseline missed get a row. A subject without a baseline row stays as it is. Raises
     `AnalysisError` where a column is not there or is no column of yes and no.
     """
-    before, subjects = with_missed_visits(table, read.plan, scheduled_visits(table))
-    due = missed_responses(before, read, subjects)
+    scheduled = scheduled_visits(table, visits)
+    before, subjects = with_missed_visits(table, read.plan, scheduled)
+    due = after_baseline(before, read, subjects) & before["visit"].isin(scheduled)
     done, counts = before.copy(), {}
     for name in columns:
         values = _truths(before, name, read)
@@ -32,15 +35,14 @@ def as_nonresponse(table: pd.DataFrame, read: ReadPlan, columns: Sequence[str]) 
     return done, counts
 
 
-def missed_responses(table: pd.DataFrame, read: ReadPlan, subjects: Sequence[str]) -> pd.Series:
-    """Whether a row is of a scheduled visit after its subject's baseline, by index label."""
+def after_baseline(table: pd.DataFrame, read: ReadPlan, subjects: Sequence[str]) -> pd.Series:
+    """Whether a row is of a visit after its subject's baseline, by index label."""
     rule = read.plan.baseline
     start = baseline_rows(table, last_on_or_before=rule.last_on_or_before, otherwise=rule.otherwise)
     order = {visit: at for at, visit in enumerate(visit_order(table))}
     at = table["visit"].map(order)
     first = table["subject_id"].map({s: at.loc[start[s]] for s in subjects if s in start.index})
-    due = table["visit"].isin(scheduled_visits(table))
-    return pd.Series((at > first).to_numpy(bool), index=table.index) & due
+    return pd.Series((at > first).to_numpy(bool), index=table.index)
 
 
 def _truths(table: pd.DataFrame, name: str, read: ReadPlan) -> pd.Series:

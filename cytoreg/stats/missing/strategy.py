@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 
 from cytoreg.errors import AnalysisError
+from cytoreg.stats.equivalence import TERM as EQUIVALENCE
+from cytoreg.stats.equivalence import equivalence_row
 from cytoreg.stats.estimate import SENSITIVITY, Estimate
 from cytoreg.stats.missing.components import Imputed, imputed_tables, named_columns
 from cytoreg.stats.missing.nonresponse import as_nonresponse
@@ -41,6 +43,7 @@ class Strategy:
         self.linked = linked
         self.read = read
         self.missing = read.plan.missing
+        self._known: dict[Any, dict[Any, Any]] = {}
         self._check()
 
     def answer(self, name: str) -> list[Estimate]:
@@ -53,8 +56,8 @@ class Strategy:
             table, counts = as_nonresponse(self.linked, self.read, responses)
             rows = _noted(self._rows(name, table), _said_of_nonresponse(counts, table))
             return [*rows, *self._as_they_are(name)]
-        pooled = pool_rows([self._rows(name, table) for table in self._tables(name)])
-        rows = [row for row, _ in pooled]
+        pooled = pool_rows([self._rows(name, table, imputed=True) for table in self._tables(name)])
+        rows = _absence_again([row for row, _ in pooled], question)
         how = next((found for row, found in pooled if row.primary), None)
         said = self._said_of_imputation(question, how)
         if responses:
@@ -85,16 +88,21 @@ class Strategy:
     def notes(self) -> tuple[str, ...]:
         return self.imputed.notes if any(self.imputes(name) for name in self.read.plan.analyses) else ()
 
-    def _rows(self, name: str, table: pd.DataFrame) -> list[Estimate]:
+    def _rows(self, name: str, table: pd.DataFrame, imputed: bool = False) -> list[Estimate]:
+        """The answer of one table. Imputed ones share subjects, visits and days, and so does the table as it is."""
         question = self.read.plan.analyses[name]
-        rows: list[Estimate] = answer_of(question.type)(question, Data(table, self.read, name))
+        known = self._known.setdefault("imputed", {}) if imputed else {}
+        if table is self.linked:
+            known = self._known.setdefault("linked", {})
+        rows: list[Estimate] = answer_of(question.type)(question, Data(table, self.read, name, known))
         return rows
 
     def _tables(self, name: str) -> Sequence[pd.DataFrame]:
         responses = self._responses(name)
         if not responses:
             return self.imputed.tables
-        known = as_nonresponse(self.imputed.before, self.read, responses)[0]
+        said = self.missing.imputation
+        known = as_nonresponse(self.imputed.before, self.read, responses, said.visits if said else None)[0]
         return [table.assign(**{c: known[c].to_numpy() for c in responses}) for table in self.imputed.tables]
 
     def _responses(self, name: str) -> list[str]:
@@ -137,7 +145,7 @@ class Strategy:
                 table.assign(**{column: table[column].astype(float).where(~cells, table[column].astype(float) + delta)})
                 for table in self._tables(name)
             ]
-            row = next(row for row, _ in pool_rows([self._rows(name, table) for table in tables]) if row.primary)
+            row = next(row for row, _ in pool_rows([self._rows(name, table, imputed=True) for table in tables]) if row.primary)
             if math.isnan(lost) and not row.p_value < LOST:
                 lost = delta
             words = f"{row.term}, imputed values of {' and '.join(shifted) or 'everybody'} shifted by {delta:+g}"
@@ -180,6 +188,24 @@ class Strategy:
                         f"{place}: '{name}' is a {kind}, found among analyses to impute, expected one of "
                         f"{', '.join(sorted(IMPUTABLE))}"
                     )
+
+
+def _absence_again(rows: Sequence[Estimate], question: Any) -> list[Estimate]:
+    """The rows with each equivalence test made of the pooled row that it tests, not of the tests of single tables."""
+    bounds = getattr(question, "equivalence", None)
+    if bounds is None:
+        return list(rows)
+
+    def tested(row: Estimate) -> Estimate:
+        like = [
+            other
+            for other in rows
+            if f"{EQUIVALENCE}, {other.term}" == row.term
+            and (other.arm, other.visit, other.contrast) == (row.arm, row.visit, row.contrast)
+        ]
+        return equivalence_row(like[0], bounds) if like else row
+
+    return [tested(row) if row.term.startswith(EQUIVALENCE) else row for row in rows]
 
 
 def _noted(rows: Sequence[Estimate], said: str) -> list[Estimate]:

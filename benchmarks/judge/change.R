@@ -1,0 +1,35 @@
+# Paired changes: Student's t, Wilcoxon's signed rank with the Hodges-Lehmann interval, Welch's t between arms, TOST.
+before <- c(1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30)
+after <- c(0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29)
+t <- t.test(after, before, paired = TRUE)
+say("hamilton.t.estimate", t$estimate)
+say("hamilton.t.se", t$stderr)
+say("hamilton.t.statistic", t$statistic)
+say("hamilton.t.df", t$parameter)
+say("hamilton.t.low", t$conf.int[1])
+say("hamilton.t.high", t$conf.int[2])
+say("hamilton.t.p", t$p.value)
+w <- wilcox.test(after, before, paired = TRUE, conf.int = TRUE)
+say("hamilton.wilcoxon.v", w$statistic)
+say("hamilton.wilcoxon.p", w$p.value)
+say("hamilton.wilcoxon.estimate", w$estimate)
+say("hamilton.wilcoxon.low", w$conf.int[1])
+say("hamilton.wilcoxon.high", w$conf.int[2])
+# two one-sided tests of a change within -1 to 0.1, as the larger of the two p-values of t.test
+say("hamilton.tost.p", max(t.test(after - before, mu = -1, alternative = "greater")$p.value,
+                           t.test(after - before, mu = 0.1, alternative = "less")$p.value))
+# the first five patients against the last four, as two arms
+change <- after - before
+t <- t.test(change[1:5], change[6:9])
+say("hamilton.welch.estimate", t$estimate[1] - t$estimate[2])
+say("hamilton.welch.df", t$parameter)
+say("hamilton.welch.low", t$conf.int[1])
+say("hamilton.welch.high", t$conf.int[2])
+say("hamilton.welch.p", t$p.value)
+# datasets::sleep (Student 1908): extra hours of sleep of ten patients by two drugs
+pairs <- with(sleep, extra[group == 2] - extra[group == 1])
+t <- t.test(pairs)
+say("student.t.statistic", t$statistic)
+say("student.t.p", t$p.value)
+say("student.t.low", t$conf.int[1])
+say("student.t.high", t$conf.int[2])

@@ -1,0 +1,137 @@
+"""Areas against pROC and scipy on published data; the cut-off and its optimism; arms that make an area of nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+
+from cytoreg.errors import AnalysisError
+from cytoreg.stats import analyse
+from cytoreg.stats.roc import area_under_curve, best_cut
+
+PLAN = {"analyses": {"q": {"type": "roc", "value": "treg", "outcome": "acr20", "at": "month3"}}}
+
+
+@pytest.fixture(scope="module")
+def grades() -> pd.DataFrame:
+    """Spector & Mazzeo's 32 students, as bundled with statsmodels: grade improved or not, by GPA and test score."""
+    return sm.datasets.spector.load_pandas().data
+
+
+@pytest.mark.parametrize(
+    ("name", "area", "low", "p", "cut", "sensitivity", "specificity"),
+    [
+        ("GPA", 0.7943722944, 0.5982675716, 0.006960907844, 3.14, 0.8181818182, 0.7619047619),
+        ("TUCE", 0.6688311688, 0.4580928572, 0.120235915, 26.5, 0.2727272727, 1.0),
+    ],
+)
+def test_area_interval_test_and_cut_are_those_of_proc(
+    grades: pd.DataFrame,
+    name: str,
+    area: float,
+    low: float,
+    p: float,
+    cut: float,
+    sensitivity: float,
+    specificity: float,
+) -> None:
+    """ci.auc(roc(GRADE, x, direction = "<")), coords("best"), pROC 1.18.0; wilcox.test(exact = F, correct = F), R 4.2.2."""
+    linked = pd.DataFrame({"treg": grades[name], "acr20": grades["GRADE"], "visit": "month3", "day": 90.0})
+    linked["subject_id"] = [f"P{i}" for i in range(32)]
+    rows = analyse({"linked": linked}, PLAN).results
+    row = rows.iloc[0]
+    assert row["primary"] and row["n_subjects"] == 32
+    assert (row["estimate"], row["ci_low"]) == pytest.approx((area, low), abs=1e-8)
+    assert row["p_value"] == pytest.approx(p, abs=1e-9)
+    found = rows[rows["term"].str.contains("cut-off by")].iloc[0]
+    assert found["estimate"] == pytest.approx(cut)
+    assert found["ci_low"] <= cut <= found["ci_high"]
+    apparent = best_cut(grades[name], grades["GRADE"] == 1).apparent
+    assert apparent == pytest.approx(sensitivity + specificity - 1)
+
+
+def test_the_variance_of_delong_for_gpa(grades: pd.DataFrame) -> None:
+    """var(roc(GRADE, GPA)), pROC 1.18.0."""
+    assert area_under_curve(grades["GPA"], grades["GRADE"] == 1).variance == pytest.approx(
+        0.01001105676, abs=1e-11
+    )
+
+
+def test_the_null_variance_is_that_of_wilcoxon_with_ties() -> None:
+    value = np.array([1, 1, 2, 2, 2, 3, 4, 4, 5, 6.0])
+    truth = np.array([0, 0, 0, 1, 0, 1, 0, 1, 1, 1], bool)
+    found = area_under_curve(value, truth)
+    test = stats.mannwhitneyu(value[truth], value[~truth], use_continuity=False, method="asymptotic")
+    z = (found.value - 0.5) / np.sqrt(found.null_variance)
+    assert 2 * stats.norm.sf(abs(z)) == pytest.approx(test.pvalue)
+
+
+def test_a_perfect_value_has_no_interval_and_a_constant_one_no_test() -> None:
+    linked = pd.DataFrame({"subject_id": list("abcdefgh"), "visit": "month3", "treg": np.arange(8.0)})
+    linked["acr20"] = [0, 0, 0, 0, 1, 1, 1, 1]
+    row = analyse({"linked": linked}, PLAN).results.iloc[0]
+    assert row["estimate"] == 1 and np.isnan(row["ci_low"]) and "parts the two kinds wholly" in row["note"]
+    row = analyse({"linked": linked.assign(treg=1.0)}, PLAN).results.iloc[0]
+    assert np.isnan(row["p_value"]) and "does not vary" in row["note"]
+
+
+def test_optimism_is_what_noise_gains() -> None:
+    """200 cohorts of 40 in which the value tells nothing: the apparent index is well above 0, the corrected near it."""
+    draw = np.random.default_rng(6)
+    truth = np.arange(40) % 2 == 1
+    found = [best_cut(draw.normal(size=40), truth, resamples=200) for _ in range(200)]
+    apparent, corrected = np.mean([cut.apparent for cut in found]), np.mean([cut.index[0] for cut in found])
+    assert apparent > 0.2
+    assert abs(corrected) < 0.5 * apparent
+
+
+def trial(seed: int, subjects: int = 100) -> pd.DataFrame:
+    """Value and outcome both differ between the arms, and have nothing to do with each other within one."""
+    draw = np.random.default_rng(seed)
+    arm = np.arange(subjects) % 2
+    frame = pd.DataFrame({"subject_id": [f"P{i}" for i in range(subjects)], "visit": "month3", "day": 90.0})
+    frame["arm"] = np.where(arm, "MSC", "DMARD")
+    frame["treg"] = draw.normal(size=subjects) + arm
+    frame["acr20"] = (draw.random(subjects) < 0.25 + 0.4 * arm).astype(float)
+    return frame
+
+
+def test_arms_that_differ_make_no_area_within_them() -> None:
+    hits, pooled = 0, 0
+    for seed in range(100):
+        rows = analyse(
+            {"linked": trial(seed)}, {"analyses": {"q": PLAN["analyses"]["q"] | {"resamples": 100}}}
+        ).results
+        hits += rows["p_value"].iloc[0] < 0.05
+        pooled += rows["p_value"].iloc[3] < 0.05
+        assert rows["note"].iloc[3].startswith("descriptive")
+    assert hits <= 13  # P(more) is below 0.001 at 5 %
+    assert pooled > 25
+
+
+def test_the_area_over_arms_is_the_weighted_one_of_proc(real) -> None:  # type: ignore[no-untyped-def]
+    """Auranofin trial: self-assessment at month 1 for 4 or better at month 5, by arm: auc and var by pROC 1.18.0."""
+    table = pd.read_csv(real / "clinical_tables" / "ra_auranofin_trial.csv")
+    wide = table.pivot_table(index=["id", "trt"], columns="time", values="y").reset_index()
+    wide = wide[wide["id"].isin(table.loc[table["baseline"].notna(), "id"])].dropna()
+    areas, variances = np.array([0.811030564263, 0.733162100457]), np.array([0.001219029328, 0.001378207190])
+    cases, rest = np.array([58, 73]), np.array([88, 72])
+    weights = cases * rest / (cases + rest + 1)
+    weights = weights / weights.sum()
+    linked = pd.DataFrame(
+        {"subject_id": wide["id"].astype(str), "visit": "month5", "arm": wide["trt"].astype(str)}
+    )
+    linked["treg"], linked["acr20"] = wide[1].to_numpy(), (wide[5] >= 4).astype(float).to_numpy()
+    question = PLAN["analyses"]["q"] | {"at": "month5"}
+    row = analyse({"linked": linked}, {"analyses": {"q": question}}).results.iloc[0]
+    assert row["n_subjects"] == 291
+    assert row["estimate"] == pytest.approx(weights @ areas, abs=1e-9)
+    assert row["se"] == pytest.approx(np.sqrt(weights**2 @ variances), abs=1e-9)
+
+
+def test_an_outcome_that_is_no_yes_or_no_is_an_error() -> None:
+    with pytest.raises(AnalysisError, match="holds 2, expected only 0 and 1"):
+        analyse({"linked": trial(1).assign(acr20=2.0)}, PLAN)
