@@ -19,6 +19,8 @@ ROOMS = [
         "lazy",
         "resources",
         "yamlfile",
+        "schema",
+        "strictmodel",
         "provenance",
         "fcs",
         "markers",

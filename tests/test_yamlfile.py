@@ -9,7 +9,8 @@ import pytest
 from pydantic import Field
 
 from cytoreg import StudyError, TemplateError
-from cytoreg.yamlfile import StrictModel, YamlDocument, document_of, load_yaml, validate
+from cytoreg.strictmodel import StrictModel, validate
+from cytoreg.yamlfile import YamlDocument, document_of, load_yaml
 
 
 class Part(StrictModel):

@@ -15,7 +15,8 @@ from cytoreg.errors import StudyError, suggest
 from cytoreg.gating.binding import Choices
 from cytoreg.gating.template import Template
 from cytoreg.interop import load_template
-from cytoreg.yamlfile import StrictModel, YamlDocument, load_yaml, validate
+from cytoreg.strictmodel import StrictModel, validate
+from cytoreg.yamlfile import YamlDocument, load_yaml
 
 __all__ = ["Study", "load_study"]
 

@@ -12,9 +12,11 @@ import pkgutil
 from functools import cache
 from typing import Any
 
+from cytoreg.errors import TemplateError
 from cytoreg.gating.methods._fit import CannotFit, Fit, View
+from cytoreg.yamlfile import YamlDocument
 
-__all__ = ["CannotFit", "Fit", "View", "fit", "method_names", "params_of"]
+__all__ = ["CannotFit", "Fit", "View", "fit", "method_names", "params_of", "read_params"]
 
 
 @cache
@@ -26,6 +28,13 @@ def method_names() -> tuple[str, ...]:
 def params_of(kind: str) -> Any:
     """The schema of a method's parameters."""
     return _module(kind).Params
+
+
+def read_params(kind: str, document: YamlDocument) -> Any:
+    """A method's parameters as a template writes them. Raises TemplateError with file, line and key."""
+    from cytoreg.strictmodel import validate  # pydantic: a template with drawn gates alone does without it
+
+    return validate(params_of(kind), document, TemplateError)
 
 
 def fit(kind: str, view: View, params: Any) -> Fit:

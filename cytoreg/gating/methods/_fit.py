@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
 from cytoreg.gating.gates import Gate, Range
-from cytoreg.yamlfile import StrictModel
+
+if TYPE_CHECKING:
+    from cytoreg.gating.methods._params import ThresholdParams
 
 __all__ = [
     "Array",
@@ -19,7 +20,6 @@ __all__ = [
     "CannotFit",
     "Fit",
     "Keep",
-    "ThresholdParams",
     "View",
     "cut_range",
     "few",
@@ -59,21 +59,6 @@ class View(Protocol):
     def control(self, marker: str, on: str) -> Array | None:
         """Display values of the same parent in the control that lacks a marker, or None without one."""
         ...
-
-
-class ThresholdParams(StrictModel):
-    """What all methods that place one cut on one axis take.
-
-    on: the axis. keep: which side of the cut. by: over which tubes the cut is shared. source (`from` in a
-    template): the population to look at, the parent where it is not given. min_events: the fewest to fit.
-    """
-
-    on: str
-    source: str | None = Field(default=None, alias="from")
-    keep: Keep = "above"
-    by: By = "sample"
-    fallback: Any = None
-    min_events: int = Field(default=100, ge=1)
 
 
 def cut_range(on: str, cut: float, keep: Keep) -> Range:
