@@ -10,9 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from cytoreg.cli._options import pairs_of
+from cytoreg.cli._line import Argument, Option
+from cytoreg.cli._options import pairs_of, say
 
 if TYPE_CHECKING:
     from cytoreg.gating import Result
@@ -37,41 +36,33 @@ class Against(StrEnum):
 
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An FCS file.")],
-    template: Annotated[str, typer.Option("--template", "-t", help="A shipped name or a template file.")],
-    format_: Annotated[Format, typer.Option("--format", help="Of the populations table.")] = Format.table,
+    file: Annotated[Path, Argument(metavar="FILE", help="An FCS file.")],
+    template: Annotated[str, Option("--template", "-t", help="A shipped name or a template file.")],
+    format_: Annotated[Format, Option("--format", help="Of the populations table.")] = Format.table,
     channel: Annotated[
         list[str] | None,
-        typer.Option("--channel", metavar="MARKER=CHANNEL", help="Which channel carries a marker."),
+        Option("--channel", metavar="MARKER=CHANNEL", help="Which channel carries a marker."),
     ] = None,
-    start: Annotated[
-        str | None, typer.Option("--start", help="The population whose events the file holds.")
-    ] = None,
-    compensation: Annotated[
-        str | None, typer.Option("--compensation", help="A matrix file, from_file or none.")
-    ] = None,
+    start: Annotated[str | None, Option("--start", help="The population whose events the file holds.")] = None,
+    compensation: Annotated[str | None, Option("--compensation", help="A matrix file, from_file or none.")] = None,
     fmo: Annotated[
-        list[str] | None, typer.Option("--fmo", metavar="MARKER=FILE", help="The FMO control that lacks a marker.")
+        list[str] | None, Option("--fmo", metavar="MARKER=FILE", help="The FMO control that lacks a marker.")
     ] = None,
     rule: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--rule",
             help="How events are counted: events (true shapes) or flowjo (bins); else the template's rule.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="For methods that draw random numbers.")] = 0,
-    export: Annotated[
-        str | None, typer.Option("--export", metavar="POP", help="Write a population's events.")
-    ] = None,
+    seed: Annotated[int, Option("--seed", help="For methods that draw random numbers.")] = 0,
+    export: Annotated[str | None, Option("--export", metavar="POP", help="Write a population's events.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="File for --export (.fcs, .csv, .parquet, .h5ad) or --format."),
+        Option("--out", "-o", help="File for --export (.fcs, .csv, .parquet, .h5ad) or --format."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Let --export replace a file that is there.")] = False,
-    against: Annotated[
-        Against | None, typer.Option("--against", help="Also run the gates through FlowKit.")
-    ] = None,
+    force: Annotated[bool, Option("--force", help="Let --export replace a file that is there.")] = False,
+    against: Annotated[Against | None, Option("--against", help="Also run the gates through FlowKit.")] = None,
 ) -> None:
     """Gate one file and print its populations.
 
@@ -100,23 +91,20 @@ def command(
         from cytoreg.interop.export import export_population
 
         count = export_population(result, export, target)
-        typer.echo(f"wrote {count} events to {target}", err=True)
+        say(f"wrote {count} events to {target}")
         target = None
     _print(result, format_, target)
     if against is Against.flowkit:
         from cytoreg.interop.flowkit import compare
 
         differences = compare(result)
-        typer.echo(f"FlowKit: {len(result.gates)} gates, {len(differences)} events decided otherwise", err=True)
+        say(f"FlowKit: {len(result.gates)} gates, {len(differences)} events decided otherwise")
         if result.bound.rule == "flowjo":
-            typer.echo(
-                "FlowKit counts true shapes, this run FlowJo's bins; --rule events compares shapes with shapes",
-                err=True,
-            )
+            say("FlowKit counts true shapes, this run FlowJo's bins; --rule events compares shapes with shapes")
         for difference in differences[:LISTED]:
-            typer.echo(f"- {difference}", err=True)
+            say(f"- {difference}")
         if len(differences) > LISTED:
-            typer.echo(f"and {len(differences) - LISTED} more", err=True)
+            say(f"and {len(differences) - LISTED} more")
 
 
 def _check_target(target: Path, inputs: list[str], *, replaces: bool) -> None:
@@ -136,7 +124,7 @@ def _print(result: Result, format_: Format, out: Path | None) -> None:
 
     if not result.names:
         bound = result.bound
-        typer.echo(f"{bound.template.name} holds no gates for {bound.sample.name}: the table is empty", err=True)
+        say(f"{bound.template.name} holds no gates for {bound.sample.name}: the table is empty")
     if format_ is Format.parquet and out is None:
         raise StoreError("--format parquet needs --out FILE: it cannot be printed")
     if out is None:
