@@ -12,6 +12,7 @@ from cytoreg.compensation import Matrix
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.fcs.sample import Sample
 from cytoreg.gating.axes import AxisSpec
+from cytoreg.gating.samples import names_of
 from cytoreg.gating.spec import GateSpec
 from cytoreg.transforms import Transform, transform_of
 
@@ -136,7 +137,7 @@ class Template:
         return dict(self.samples[self._sample_key(sample)].counts) if self.samples else {}
 
     def _sample_key(self, sample: str | Sample) -> str:
-        known = {key: {key, *item.names} for key, item in self.samples.items()}
+        known = {key: {key, *names} for key, names in names_of(self.samples).items()}
         asked = [sample] if isinstance(sample, str) else [sample.name, sample.text.get("$FIL", "")]
         fits = list(self.samples)
         found = False

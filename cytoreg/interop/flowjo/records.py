@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ __all__ = [
     "Derived",
     "Dimension",
     "Drawn",
+    "Listed",
     "PopulationRecord",
     "SampleRecord",
     "Scale",
@@ -119,6 +120,15 @@ class SampleRecord:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A sample by its id and what it may be called. record: reads the rest of it."""
+
+    id: str
+    names: tuple[str, ...]
+    record: Callable[[], SampleRecord]
+
+
+@dataclass(frozen=True)
 class Workspace:
     """The samples of a workspace, and the sample ids of each group.
 
@@ -126,6 +136,6 @@ class Workspace:
     """
 
     version: int
-    samples: tuple[SampleRecord, ...]
+    samples: tuple[Listed, ...]
     groups: Mapping[str, tuple[str, ...]]
     uses_gain: bool = False
