@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from cytoreg.gating import Result
 
 
+FIRST = ("population", "population_id", "name", "count")  # columns of the populations table
+OWN = re.compile(
+    rf"{','.join(FIRST)},|population +count +% of parent +95 % interval|\[\s*(\{{\s*\"population\":|\]\s*$)"
+)
 LISTED = 100  # of the events that FlowKit decides otherwise
 
 
@@ -61,13 +66,16 @@ def command(
         Path | None,
         Option("--out", "-o", help="File for --export (.fcs, .csv, .parquet, .h5ad) or --format."),
     ] = None,
-    force: Annotated[bool, Option("--force", help="Let --export replace a file that is there.")] = False,
+    force: Annotated[
+        bool, Option("--force", help="Replace a file that is there; a table of this command is replaced without.")
+    ] = False,
     against: Annotated[Against | None, Option("--against", help="Also run the gates through FlowKit.")] = None,
 ) -> None:
     """Gate one file and print its populations.
 
     Example: cytoreg gate tube.fcs --template treg_foxp3 --fmo CD25=fmo_cd25.fcs --format csv
     """
+    from cytoreg.fcs.atomic import may_be_written
     from cytoreg.interop import gate
 
     controls = pairs_of(fmo, "--fmo", "MARKER=FILE CD25=fmo_cd25.fcs")
@@ -76,7 +84,7 @@ def command(
         target = file.with_name(f"{file.stem}_{export.replace('/', '_')}.fcs")
     if target is not None:
         inputs = [str(path) for path in (file, template, compensation, *(controls or {}).values()) if path]
-        _check_target(target, inputs, replaces=force or not export)
+        may_be_written(target, inputs, replace=force or (not export and _is_own(target)))
     result = gate(
         file,
         template,
@@ -107,16 +115,21 @@ def command(
             say(f"and {len(differences) - LISTED} more")
 
 
-def _check_target(target: Path, inputs: list[str], *, replaces: bool) -> None:
-    """Raises StoreError where a file that is read, or one that is not to be replaced, stands in the target's place."""
-    from cytoreg.errors import StoreError
+def _is_own(path: Path) -> bool:
+    """Whether a file is a table that this command has written, or empty, or no file but a device."""
+    if not path.is_file():
+        return path.exists() and not path.is_dir()
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4096)
+        if head.startswith(b"PAR1"):
+            import pyarrow.parquet
 
-    if not target.exists():
-        return
-    if any(Path(name).exists() and target.samefile(name) for name in inputs):
-        raise StoreError(f"{target}: is a file that is read; give the new one another name")
-    if not replaces:
-        raise StoreError(f"{target}: is there already; give another name, or --force to replace it")
+            names = pyarrow.parquet.read_schema(path).names
+            return names[: len(FIRST)] == list(FIRST)
+    except (OSError, ValueError):  # pyarrow's own errors are of these
+        return False
+    return not head or OWN.match(head.decode("utf-8", errors="replace")) is not None
 
 
 def _print(result: Result, format_: Format, out: Path | None) -> None:
