@@ -90,6 +90,7 @@ class _Template(_Gates):
     reference: str = ""
     rule: Literal["events", "flowjo"] = "events"
     samples: Mapping[str, _SampleGates] = _NONE
+    groups: Mapping[str, tuple[str, ...]] = _NONE
 
 
 class _Workspace(_Template):
@@ -102,14 +103,20 @@ def parse_template(document: YamlDocument) -> Template:
     schema = read_schema(_Workspace if with_samples else _Template, document, TemplateError)
     if not schema.populations and not with_samples:
         raise TemplateError(f"{document.where(['populations'])}: expected at least one population")
-    own = {"description": schema.description, "reference": schema.reference, "rule": schema.rule}
+    own: dict[str, Any] = {"description": schema.description, "reference": schema.reference, "rule": schema.rule}
     samples = {
         key: SampleGates(
             _gates(document.at("samples", key), item, schema.name, own), item.names, dict(item.counts)
         )
         for key, item in schema.samples.items()
     }
-    return _gates(document, schema, schema.name, own | {"samples": samples, "source": document.data})
+    for name, members in schema.groups.items():
+        for i, member in enumerate(members):
+            if member not in samples:
+                where = document.where(["groups", name, i])
+                raise TemplateError(f"{where}: unknown sample {member!r}; {suggest(member, samples)}")
+    own |= {"samples": samples, "groups": dict(schema.groups), "source": document.data}
+    return _gates(document, schema, schema.name, own)
 
 
 def _gates(document: YamlDocument, schema: _Gates, name: str, further: Mapping[str, Any]) -> Template:

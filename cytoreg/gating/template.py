@@ -78,7 +78,8 @@ class Template:
 
     axes: those that are stated; a gate's axis that is not among them is a marker. matrices: by the name that
     `compensation` of the template or of an axis gives. rule: how events are counted unless the caller says
-    otherwise. samples: for a workspace, each sample's own gates by sample name.
+    otherwise. samples: for a workspace, each sample's own gates by sample name. groups: of those samples, by name;
+    they decide nothing.
     where: the file it was read from. source: what was written there.
     """
 
@@ -93,6 +94,7 @@ class Template:
     matrices: Mapping[str, Matrix] = field(default_factory=dict)
     rule: str = "events"
     samples: Mapping[str, SampleGates] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     report: tuple[str, ...] = ()
     intensities: tuple[str, ...] = ()
     where: str = field(default="", compare=False)
@@ -101,7 +103,7 @@ class Template:
     @property
     def digest(self) -> str:
         """A hash of all that decides the numbers."""
-        said = self.source or self.describe()
+        said = self.source or {key: value for key, value in self.describe().items() if key != "groups"}
         return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
     def transform_for(self, axis: str, top: float, *, is_scatter_or_time: bool) -> Transform:
@@ -175,6 +177,8 @@ class Template:
                 }
                 for key, item in self.samples.items()
             }
+        if self.groups:
+            said["groups"] = {name: list(samples) for name, samples in self.groups.items()}
         return said
 
 

@@ -65,6 +65,7 @@ def convert_template(
         )
     may_be_written(path, [source, *([fcs] if fcs is not None else [])], replace=force)
     template, lost = read_template(source)
+    groups = template.groups
     if sample is not None:
         template = template.for_sample(sample)
     elif template.samples and fcs is None and path.suffix.lower() == ".xml":
@@ -80,6 +81,8 @@ def convert_template(
         result = gate(fcs, template)
         template = concrete_template(result)
         found = [*not_placed(result, template), *write(result, path)]
+    if groups and not template.groups:
+        lost = [*lost, f"the groups {', '.join(groups)}: the new file holds the gates of one sample"]
     trees = [item.template for item in template.samples.values()] or [template]
     return TemplateConversion(
         source=os.fspath(source),

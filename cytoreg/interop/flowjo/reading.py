@@ -68,12 +68,19 @@ def _template(path: Path, lost: list[str]) -> Template:
         return made
 
     samples = Samples({key: item.names for key, item in listed.items()}, make)
-    return Template(template_name(path.stem), {}, rule="flowjo", samples=samples, where=str(path))
+    groups = {
+        name: members for name, members in _groups(found).items() if members and set(members) != set(samples)
+    }
+    lost += [f"group {name!r}: its gates are of no sample" for name in found.gated_alone]
+    return Template(template_name(path.stem), {}, rule="flowjo", samples=samples, groups=groups, where=str(path))
 
 
 def groups_of(path: Path) -> dict[str, tuple[str, ...]]:
     """The groups of a workspace: name -> its samples, by the names that `Template.samples` has."""
-    _, found = _opened(path)
+    return _groups(_opened(path)[1])
+
+
+def _groups(found: Workspace) -> dict[str, tuple[str, ...]]:
     by_id = {sample.id: key for key, sample in zip(_keys(found.samples), found.samples, strict=True)}
     return {name: tuple(by_id[one] for one in ids if one in by_id) for name, ids in found.groups.items()}
 

@@ -132,10 +132,11 @@ class Listed:
 class Workspace:
     """The samples of a workspace, and the sample ids of each group.
 
-    version: 9 or 10. uses_gain: $PnG divides the values, as FlowJo was told for this cytometer.
+    gated_alone: groups that have gates and no samples. version: 9 or 10. uses_gain: $PnG divides the values, as FlowJo was told for this cytometer.
     """
 
     version: int
     samples: tuple[Listed, ...]
     groups: Mapping[str, tuple[str, ...]]
+    gated_alone: tuple[str, ...] = ()
     uses_gain: bool = False

@@ -31,6 +31,7 @@ __all__ = [
     "child",
     "children",
     "count_of",
+    "gated_alone",
     "groups",
     "names_of",
     "ratio_of",
@@ -55,6 +56,7 @@ def workspace(file: XmlFile) -> Workspace:
         version=10,
         samples=tuple(_listed(file, element) for element in children(listed, "Sample")),
         groups=groups(file.root),
+        gated_alone=gated_alone(file.root),
         uses_gain=any(attributes(element).get("useGain") == "1" for element in cytometers),
     )
 
@@ -81,6 +83,16 @@ def groups(root: Any) -> dict[str, tuple[str, ...]]:
         refs = child(child(node, "Group"), "SampleRefs")
         found[node.get("name", "")] = tuple(ref.get("sampleID", "") for ref in children(refs, "SampleRef"))
     return found
+
+
+def gated_alone(root: Any) -> tuple[str, ...]:
+    """The groups that have gates and no samples, whose gates no sample repeats."""
+    empty = {name for name, ids in groups(root).items() if not ids}
+    nodes = children(child(root, "Groups"), "GroupNode")
+    drawn = {
+        node.get("name", "") for node in nodes if any(local_name(item) == "Population" for item in node.iter())
+    }
+    return tuple(sorted(empty & drawn))
 
 
 def taken_keywords(sample: Any) -> tuple[dict[str, str], str]:

@@ -24,7 +24,16 @@ from cytoreg.interop.flowjo.records import (
     Unknown,
     Workspace,
 )
-from cytoreg.interop.flowjo.workspace import NAMELESS, child, children, count_of, groups, names_of, taken_keywords
+from cytoreg.interop.flowjo.workspace import (
+    NAMELESS,
+    child,
+    children,
+    count_of,
+    gated_alone,
+    groups,
+    names_of,
+    taken_keywords,
+)
 from cytoreg.interop.xmlfile import XmlFile, local_name
 
 __all__ = ["workspace9"]
@@ -40,7 +49,7 @@ def workspace9(file: XmlFile) -> Workspace:
     tables = list(children(child(file.root, "CalibrationTables"), "Table"))
     matrices = list(children(child(file.root, "CompensationMatrices"), "CompensationMatrix"))
     samples = tuple(_listed(file, element, tables, matrices) for element in children(listed, "Sample"))
-    return Workspace(9, samples, groups(file.root))
+    return Workspace(9, samples, groups(file.root), gated_alone(file.root))
 
 
 def _listed(file: XmlFile, element: Any, tables: list[Any], matrices: list[Any]) -> Listed:
