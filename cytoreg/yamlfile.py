@@ -1,7 +1,7 @@
 """YAML files read with the line of every key, so that an error can say where it is.
 
-Templates, studies and plans are all read here. Schemas of templates are in `schema`, those of the others in
-`strictmodel`.
+Templates, studies and plans are all read here. Schemas of templates are in `schema`, those of the others
+in `strictmodel`, whose two names are here too and load it when they are used.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ from typing import Any
 import yaml
 
 from cytoreg.errors import CytoregError
+from cytoreg.lazy import lazily
 
 __all__ = ["YamlDocument", "document_of", "kind_of", "load_yaml", "shown"]
+
+__getattr__ = lazily(
+    "cytoreg", {"StrictModel": "strictmodel", "validate": "strictmodel"}
+)  # pydantic loads with them
 
 KeyPath = tuple[str | int, ...]
 MAX_DEPTH = 100

@@ -9,8 +9,7 @@ import pytest
 from pydantic import Field
 
 from cytoreg import StudyError, TemplateError
-from cytoreg.strictmodel import StrictModel, validate
-from cytoreg.yamlfile import YamlDocument, document_of, load_yaml
+from cytoreg.yamlfile import StrictModel, YamlDocument, document_of, load_yaml, validate
 
 
 class Part(StrictModel):

@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from cytoreg.errors import AnalysisError, suggest
-from cytoreg.strictmodel import StrictModel, validate
-from cytoreg.yamlfile import YamlDocument, document_of
+from cytoreg.yamlfile import StrictModel, YamlDocument, document_of, validate
 
 __all__ = [
     "TYPES",

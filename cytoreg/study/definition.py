@@ -15,8 +15,7 @@ from cytoreg.errors import StudyError, suggest
 from cytoreg.gating.binding import Choices
 from cytoreg.gating.template import Template
 from cytoreg.interop import load_template
-from cytoreg.strictmodel import StrictModel, validate
-from cytoreg.yamlfile import YamlDocument, load_yaml
+from cytoreg.yamlfile import StrictModel, YamlDocument, load_yaml, validate
 
 __all__ = ["Study", "load_study"]
 

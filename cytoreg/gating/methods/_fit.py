@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cytoreg.gating.gates import Gate, Range
+from cytoreg.lazy import lazily
 
 if TYPE_CHECKING:
     from cytoreg.gating.methods._params import ThresholdParams
@@ -26,6 +27,8 @@ __all__ = [
     "finite",
     "looked_at",
 ]
+
+__getattr__ = lazily("cytoreg.gating.methods", {"ThresholdParams": "_params"})  # pydantic loads with it
 
 Array = npt.NDArray[np.float64]
 By = Literal["sample", "batch", "subject", "study"]

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from cytoreg.gating.methods._fit import By, CannotFit, Fit, View, cut_range, few, finite
-from cytoreg.gating.methods._params import ThresholdParams
+from cytoreg.gating.methods._fit import By, CannotFit, Fit, ThresholdParams, View, cut_range, few, finite
 
 
 class Params(ThresholdParams):

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from cytoreg.errors import suggest
 from cytoreg.gating.gates import Ellipse, Gate, Range
 from cytoreg.gating.methods._fit import CannotFit, Fit, View, few
-from cytoreg.strictmodel import StrictModel
+from cytoreg.yamlfile import StrictModel
 
 Array = npt.NDArray[np.float64]
 MOST_EVENTS = 5_000

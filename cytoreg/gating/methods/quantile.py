@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from cytoreg.gating.methods._fit import Fit, View, cut_range, few, looked_at
-from cytoreg.gating.methods._params import ThresholdParams
+from cytoreg.gating.methods._fit import Fit, ThresholdParams, View, cut_range, few, looked_at
 
 
 class Params(ThresholdParams):

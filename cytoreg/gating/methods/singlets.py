@@ -11,7 +11,7 @@ from pydantic import Field
 
 from cytoreg.gating.gates import Polygon
 from cytoreg.gating.methods._fit import CannotFit, Fit, View, few
-from cytoreg.strictmodel import StrictModel
+from cytoreg.yamlfile import StrictModel
 
 
 class Params(StrictModel):

@@ -11,8 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from cytoreg.gating.methods._density import density
-from cytoreg.gating.methods._fit import CannotFit, Fit, View, cut_range, few, looked_at
-from cytoreg.gating.methods._params import ThresholdParams
+from cytoreg.gating.methods._fit import CannotFit, Fit, ThresholdParams, View, cut_range, few, looked_at
 
 
 class Params(ThresholdParams):
