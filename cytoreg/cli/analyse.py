@@ -23,10 +23,10 @@ def command(
     Example: cytoreg analyse my_study --plan other_plan.yaml
     """
     if list_:
-        from cytoreg.stats.analysis import ANSWERS
+        from cytoreg.stats.questions import TYPES
 
-        for name, answer in ANSWERS.items():
-            typer.echo(f"{name:22s} {(answer.__doc__ or '').strip().splitlines()[0]}")
+        for name, question in TYPES.items():
+            typer.echo(f"{name:22s} {(question.__doc__ or '').strip().splitlines()[0]}")
         return
     from cytoreg.study import analyse, results_folder
     from cytoreg.study.definition import load_study

@@ -7,20 +7,10 @@ from typing import Any
 
 from cytoreg.reports.results import Results
 from cytoreg.reports.words import label
+from cytoreg.stats.questions import home_of
 
 __all__ = ["methods_of"]
 
-STATISTICS: Mapping[str, str] = {
-    "paired_change": "Change within subjects between two visits: mean with Student's t interval, and the "
-    "Hodges–Lehmann change with Wilcoxon's signed-rank test beside it.",
-    "arm_by_visit": "Difference of arms: linear mixed model, value ~ baseline + arm × visit with a random intercept of "
-    "the subject, by REML, Satterthwaite degrees of freedom; missing visits are taken as missing at random.",
-    "change_correlation": "Correlation of changes: partial correlation with what the plan names held fixed, interval by "
-    "Fisher's z.",
-    "repeated_correlation": "Correlation within subjects: repeated-measures correlation (analysis of covariance with "
-    "subject as a factor) with what the plan names taken out.",
-    "trend": "Trend with dose: least squares with block as a factor, and a rank test within blocks by permutation.",
-}
 SCALES: Mapping[str, str] = {
     "logit": "on the log-odds scale, from counts, shown as factors of the odds",
     "log": "on the logarithmic scale, shown as factors",
@@ -71,7 +61,7 @@ def _statistics(results: Results) -> list[str]:
     if results.plan is None:
         return []
     kinds = dict.fromkeys(question.type for question in results.plan.analyses.values())
-    said = [STATISTICS[kind] for kind in kinds if kind in STATISTICS]
+    said = [str(home_of(kind).METHOD) for kind in kinds]
     for family, names in results.plan.multiplicity.families.items():
         method = {"holm": "Holm", "benjamini_hochberg": "Benjamini–Hochberg"}[results.plan.multiplicity.method]
         said.append(f"p-values of the family “{family}” ({', '.join(names)}) are adjusted by {method}.")

@@ -19,6 +19,7 @@ from cytoreg.reports.trajectories import styles_of
 from cytoreg.reports.words import MINUS, factor, label, number, p_value, plain, signed, unit_of
 from cytoreg.stats.estimate import DESCRIPTIVE
 from cytoreg.stats.plot_points import points
+from cytoreg.stats.questions import home_of
 from cytoreg.stats.sentence import NOT_CAUSE
 
 __all__ = ["Answer", "EstimateRow", "answers_of", "estimate_text", "kind_of"]
@@ -125,7 +126,11 @@ def _answer(results: Results, name: str, table: pd.DataFrame) -> Answer:
     ):
         sentence, hidden = "", BY_ARM
     figure, caption = Markup(""), ""
-    if question is not None and not (results.blinded and kind == "arm_by_visit"):
+    if (
+        question is not None
+        and hasattr(home_of(kind), "points")
+        and not (results.blinded and kind == "arm_by_visit")
+    ):
         figure, caption = _figure(results, name, rows, scale)
     family = str(first["family"].iloc[0]) if len(first) else ""
     return Answer(
@@ -222,22 +227,11 @@ def _figure(results: Results, name: str, rows: Sequence[EstimateRow], scale: str
 
 
 def _title(question: Any, table: pd.DataFrame) -> str:
-    """An analysis as a question; its types are those of the contract."""
-    kind = str(table["type"].iloc[0])
-    outcome, predictor = (label(str(table[column].iloc[0])) for column in ("outcome", "predictor"))
-    if kind == "paired_change":
-        end, _, start = str(table["contrast"].iloc[0]).rpartition(" - ")
-        return f"Did {outcome} change from {start} to {end}?"
-    if kind == "arm_by_visit":
-        visit = getattr(question, "contrast_visit", "") or str(table["visit"].iloc[0])
-        return f"Do the arms differ in {outcome} at {visit}?"
-    if kind == "change_correlation":
-        return f"Did the change of {predictor} go with the change of {outcome}?"
-    if kind == "repeated_correlation":
-        return f"Do {predictor} and {outcome} move together over a patient's visits?"
-    if kind == "trend":
-        return f"Does {outcome} rise or fall with {predictor}?"
-    return f"{outcome}, {kind.replace('_', ' ')}"
+    """An analysis as a question."""
+    if question is not None:
+        asked: str = home_of(question.type).title(question, label)
+        return asked
+    return f"{label(str(table['outcome'].iloc[0]))}, {str(table['type'].iloc[0]).replace('_', ' ')}"
 
 
 def _facts(row: EstimateRow, family: str, results: Results) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,25 +14,13 @@ from cytoreg.clinical.linker import link
 from cytoreg.clinical.tables import TABLES, clinical_from_frames
 from cytoreg.errors import AnalysisError, suggest
 from cytoreg.stats.adjust import adjust_families
-from cytoreg.stats.arms import arm_by_visit
-from cytoreg.stats.change import paired_change
-from cytoreg.stats.correlation import change_correlation
 from cytoreg.stats.estimate import Estimate, results_table
 from cytoreg.stats.plan import Plan, ReadPlan, plan_hash, read_plan
-from cytoreg.stats.repeated import repeated_correlation
+from cytoreg.stats.questions import answer_of
 from cytoreg.stats.sentence import p_text, sentence
-from cytoreg.stats.trend import trend
 from cytoreg.stats.values import Data
 
 __all__ = ["Analysis", "analyse", "linked_table"]
-
-ANSWERS: Mapping[str, Callable[[Any, Data], list[Estimate]]] = {
-    "paired_change": paired_change,
-    "arm_by_visit": arm_by_visit,
-    "change_correlation": change_correlation,
-    "repeated_correlation": repeated_correlation,
-    "trend": trend,
-}
 
 
 @dataclass(frozen=True)
@@ -86,7 +74,7 @@ def analyse(
     linked, notes = linked_table(tables, read)
     rows: list[Estimate] = []
     for name, question in read.plan.analyses.items():
-        rows += ANSWERS[question.type](question, Data(linked, read, name))
+        rows += answer_of(question.type)(question, Data(linked, read, name))
     rows = adjust_families(rows, read.plan.multiplicity)
     sentences = {
         name: sentence(question, [row for row in rows if row.analysis == name])

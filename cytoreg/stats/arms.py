@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,10 +13,16 @@ import pandas as pd
 from scipy import stats
 
 from cytoreg.stats.estimate import Estimate
-from cytoreg.stats.plan import ArmByVisit
-from cytoreg.stats.values import LEAST_SUBJECTS, Data
+from cytoreg.stats.questions import ArmByVisit
+from cytoreg.stats.sentence import amount, is_clear, p_shown, p_text
+from cytoreg.stats.values import LEAST_SUBJECTS, Data, visit_points
 
 __all__ = ["arm_by_visit", "satterthwaite_df"]
+
+METHOD = (
+    "Difference of arms: linear mixed model, value ~ baseline + arm × visit with a random intercept of "
+    "the subject, by REML, Satterthwaite degrees of freedom; missing visits are taken as missing at random."
+)
 
 OPTIMISERS = ("lbfgs", "bfgs", "cg", "powell")
 NO_VARIANCE = 1e-6  # of subjects, as a share of the residual variance: as good as none
@@ -270,3 +276,34 @@ def _wald(row: Estimate, fit: Fit, weights: Sequence[Matrix]) -> Estimate:
     statistic = float(effect @ np.linalg.solve(table @ fit.covariance @ table.T, effect))
     df = float(len(weights))
     return replace(row, statistic=statistic, df=df, p_value=float(stats.chi2.sf(statistic, df)))
+
+
+def sentence(question: ArmByVisit, row: Estimate) -> str:
+    """The answer in words, for a clinician."""
+    counted = f"{row.n_subjects} subjects"
+    if math.isnan(row.estimate):
+        verb = "differed" if is_clear(row) else "did not clearly differ"
+        return f"At {row.visit} the arms {verb} in {question.value} ({counted}; {p_text(p_shown(row))})."
+    treated, _, control = row.contrast.partition(" - ")
+    if not is_clear(row):
+        start = f"{question.value} was not clearly different between {treated} and {control}"
+    else:
+        start = f"{question.value} was {'higher' if row.estimate > 0 else 'lower'} in {treated} than in {control}"
+    much = amount(question.value, question.scale, row, "a difference of")
+    return f"At {row.visit}, {start} for the same baseline value ({counted}): {much}."
+
+
+def title(question: ArmByVisit, say: Callable[[str], str]) -> str:
+    """What is asked."""
+    return f"Do the arms differ in {say(question.value)} at {question.contrast_visit}?"
+
+
+def points(question: ArmByVisit, data: Data) -> tuple[pd.DataFrame, str, str]:
+    """x: the study day, or the visit's place where there are no days; y: the value, baseline included."""
+    frame, linked = visit_points(data), data.linked
+    order = {name: float(index) for index, name in enumerate(data.visits())}
+    days = linked["day"].astype(float)
+    has_days = bool(days.notna().any())
+    frame["x"] = days if has_days else linked["visit"].map(order)
+    frame["y"] = data.column(question.value, "value")
+    return frame, "study day" if has_days else "visit", question.value

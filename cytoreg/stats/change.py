@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,16 @@ import pandas as pd
 from scipy import stats
 
 from cytoreg.stats.estimate import Estimate
-from cytoreg.stats.plan import PairedChange
-from cytoreg.stats.values import LEAST_SUBJECTS, Data, change_between
+from cytoreg.stats.questions import PairedChange
+from cytoreg.stats.sentence import amount, verb_for
+from cytoreg.stats.values import LEAST_SUBJECTS, Data, change_between, paired_points
 
 __all__ = ["hodges_lehmann", "paired_change"]
+
+METHOD = (
+    "Change within subjects between two visits: mean with Student's t interval, and the "
+    "Hodges–Lehmann change with Wilcoxon's signed-rank test beside it."
+)
 
 EXACT_UP_TO = 200  # differences; beyond, the signed-rank distribution is as good as normal
 SCALE_WORDS = {"linear": "", "logit": ", log odds", "log": ", natural log"}
@@ -142,3 +149,29 @@ def _wilcoxon(change: pd.Series, blank: Estimate) -> Estimate:
 
 def _too_few(n: int) -> str:
     return f"{n} subjects with both visits: at least {LEAST_SUBJECTS} are needed"
+
+
+def sentence(question: PairedChange, row: Estimate) -> str:
+    """The answer in words, for a clinician."""
+    who = f"the {row.n_subjects} subjects of {row.arm}" if row.arm else f"{row.n_subjects} subjects"
+    when = f"between {question.from_} and {question.to}"
+    if math.isnan(row.p_value):
+        return f"In {who} with both visits, {question.value} {when}: {row.note}."
+    verb = verb_for(row, "rose", "fell", "showed no clear change")
+    return (
+        f"In {who} with both visits, {question.value} {verb} {when}: "
+        f"{amount(question.value, question.scale, row, 'on average')}."
+    )
+
+
+def title(question: PairedChange, say: Callable[[str], str]) -> str:
+    """What is asked."""
+    return f"Did {say(question.value)} change from {question.from_} to {question.to}?"
+
+
+def points(question: PairedChange, data: Data) -> tuple[pd.DataFrame, str, str]:
+    """x: the value at `from`, y: at `to`; the labels of both."""
+    start, end = data.rows_at(question.from_, "from"), data.rows_at(question.to, "to")
+    pair = change_between(data.column(question.value, "value"), start, end)
+    frame = paired_points(pair["from"], pair["to"], start, question.to, data)
+    return frame, f"{question.value} at {question.from_}", f"{question.value} at {question.to}"

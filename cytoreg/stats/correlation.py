@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +12,13 @@ import pandas as pd
 from scipy import stats
 
 from cytoreg.stats.estimate import DESCRIPTIVE, Estimate, fisher_interval
-from cytoreg.stats.plan import ChangeCorrelation
-from cytoreg.stats.values import Data, change_between
+from cytoreg.stats.questions import ChangeCorrelation
+from cytoreg.stats.sentence import NOT_CAUSE, correlation_text, is_clear
+from cytoreg.stats.values import Data, change_between, paired_points
 
 __all__ = ["Correlation", "change_correlation", "dummies", "partial_correlation"]
+
+METHOD = "Correlation of changes: partial correlation with what the plan names held fixed, interval by Fisher's z."
 
 LEAST_DF = 2
 
@@ -206,3 +209,33 @@ def filled(blank: Estimate, result: Correlation, *, subjects: int, pairs: int, c
 
 def _is_text(data: Data, name: str) -> bool:
     return name in data.linked.columns and not pd.api.types.is_numeric_dtype(data.linked[name])
+
+
+def sentence(question: ChangeCorrelation, row: Estimate) -> str:
+    """The answer in words, for a clinician."""
+    if not is_clear(row):
+        start = f"The changes of {question.x} and {question.y} {_span(question)} did not clearly go together"
+    else:
+        other = "rise" if row.estimate > 0 else "fall"
+        start = f"A larger rise of {question.x} {_span(question)} went with a larger {other} of {question.y}"
+    return f"{start} in {row.n_subjects} subjects ({correlation_text(row)}). {NOT_CAUSE}"
+
+
+def _span(question: ChangeCorrelation) -> str:
+    return f"from {question.from_} to {question.to}"
+
+
+def title(question: ChangeCorrelation, say: Callable[[str], str]) -> str:
+    """What is asked."""
+    return f"Did the change of {say(question.x)} go with the change of {say(question.y)}?"
+
+
+def points(question: ChangeCorrelation, data: Data) -> tuple[pd.DataFrame, str, str]:
+    """The two changes, each on its scale."""
+    start, end = data.rows_at(question.from_, "from"), data.rows_at(question.to, "to")
+    x, y = (
+        change_between(data.value(name, key, data.scale_of(name, question.scale, other)), start, end)["change"]
+        for key, name, other in (("x", question.x, question.y), ("y", question.y, question.x))
+    )
+    frame = paired_points(x, y, start, question.to, data)
+    return frame, f"change of {question.x}", f"change of {question.y}"

@@ -9,31 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
 from cytoreg.errors import AnalysisError, suggest
+from cytoreg.stats.questions import TYPES, AnyQuestion
 from cytoreg.yamlfile import StrictModel, YamlDocument, document_of, validate
 
 __all__ = [
-    "TYPES",
-    "ArmByVisit",
     "Baseline",
-    "ChangeCorrelation",
-    "PairedChange",
+    "Multiplicity",
     "Plan",
-    "Question",
     "ReadPlan",
-    "RepeatedCorrelation",
-    "Scale",
-    "Trend",
     "plan_hash",
     "read_plan",
 ]
 
-Scale = Literal["linear", "logit", "log"]
 Anchor = Literal["first_infusion", "randomised"]
 
-# Every type of the contract; those that this version answers are the keys of `TYPES` below.
+# Every type of the contract; those that this version answers are the keys of `TYPES`.
 CONTRACT_TYPES = (
     "paired_change",
     "arm_by_visit",
@@ -51,84 +44,6 @@ CONTRACT_TYPES = (
     "agreement",
     "power",
 )
-
-
-class PairedChange(StrictModel):
-    """Did a value change within subjects between two visits?"""
-
-    type: Literal["paired_change"]
-    value: str
-    from_: str = Field("baseline", alias="from")
-    to: str
-    by: str | None = None
-    scale: Scale = "linear"
-
-
-class ArmByVisit(StrictModel):
-    """Do the arms differ over the visits after baseline, and at one of them?"""
-
-    type: Literal["arm_by_visit"]
-    value: str
-    contrast_visit: str
-    scale: Scale = "linear"
-
-
-class ChangeCorrelation(StrictModel):
-    """Does the change of one value go with the change of another?"""
-
-    type: Literal["change_correlation"]
-    x: str
-    y: str
-    from_: str = Field("baseline", alias="from")
-    to: str
-    method: Literal["spearman", "pearson"] = "spearman"
-    adjust: tuple[str, ...] | None = None  # None: arm, where there is one, and baseline
-    scale: Scale = "linear"  # of percentages; a clinical value stays as it is
-
-
-class RepeatedCorrelation(StrictModel):
-    """Do two values move together within subjects over their visits?"""
-
-    type: Literal["repeated_correlation"]
-    x: str
-    y: str
-    adjust: tuple[str, ...] | None = None  # None: visit*arm, or visit where there are no arms
-    scale: Scale = "linear"
-
-
-class Trend(StrictModel):
-    """Does a value rise or fall with a dose?"""
-
-    type: Literal["trend"]
-    value: str
-    on: str
-    block: str | None = None
-    scale: Scale = "linear"
-
-
-Question = PairedChange | ArmByVisit | ChangeCorrelation | RepeatedCorrelation | Trend
-TYPES: Mapping[str, type[StrictModel]] = {
-    "paired_change": PairedChange,
-    "arm_by_visit": ArmByVisit,
-    "change_correlation": ChangeCorrelation,
-    "repeated_correlation": RepeatedCorrelation,
-    "trend": Trend,
-}
-
-
-def _tag_of(given: Any) -> str:
-    kind = given.get("type") if isinstance(given, Mapping) else getattr(given, "type", None)
-    return f"[{kind}]"
-
-
-AnyQuestion = Annotated[
-    Annotated[PairedChange, Tag("[paired_change]")]
-    | Annotated[ArmByVisit, Tag("[arm_by_visit]")]
-    | Annotated[ChangeCorrelation, Tag("[change_correlation]")]
-    | Annotated[RepeatedCorrelation, Tag("[repeated_correlation]")]
-    | Annotated[Trend, Tag("[trend]")],
-    Discriminator(_tag_of),
-]
 
 
 class Baseline(StrictModel):

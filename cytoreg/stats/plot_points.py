@@ -12,22 +12,13 @@ from scipy import stats
 
 from cytoreg.errors import AnalysisError, suggest
 from cytoreg.stats.analysis import linked_table
-from cytoreg.stats.plan import (
-    ArmByVisit,
-    ChangeCorrelation,
-    PairedChange,
-    Plan,
-    Question,
-    ReadPlan,
-    RepeatedCorrelation,
-    read_plan,
-)
-from cytoreg.stats.values import Data, change_between
+from cytoreg.stats.plan import Plan, ReadPlan, read_plan
+from cytoreg.stats.questions import home_of
+from cytoreg.stats.values import Data
 
 __all__ = ["points", "subject_correlation"]
 
 LEAST_VISITS = 3  # of a subject, for a correlation of its own
-COLUMNS = ["subject_id", "arm", "visit", "x", "y"]
 
 
 def points(
@@ -40,7 +31,7 @@ def points(
     paired_change: x is the value at `from`, y at `to`. change_correlation: the two changes. arm_by_visit: x
     is the study day, or the visit's place where there are no days, y the value, baseline included.
     repeated_correlation: both values at each visit. trend: dose and value, with the column `block`.
-    Percentages are shown in percent, and changes on the scale of the analysis.
+    Percentages are shown in percent, and changes on the scale of the analysis. A type without a figure has no rows.
 
     tables: the linked table, or tables as `analyse` takes them. Raises `AnalysisError` for an unknown
     analysis.
@@ -53,7 +44,8 @@ def points(
     given = {"linked": tables} if isinstance(tables, pd.DataFrame) else tables
     data = Data(linked_table(given)[0], read, analysis)
     question = read.plan.analyses[analysis]
-    frame, x_label, y_label = _points(question, data)
+    seen = getattr(home_of(question.type), "points", None)
+    frame, x_label, y_label = seen(question, data) if seen else (pd.DataFrame(columns=["x", "y"]), "", "")
     frame = frame.dropna(subset=["x", "y"]).reset_index(drop=True)
     frame.attrs.update(type=question.type, x_label=x_label, y_label=y_label)
     return frame
@@ -82,40 +74,3 @@ def subject_correlation(linked: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
     below = (known.rank() - 1) / (len(known) - 1) if len(known) > 1 else known * math.nan
     frame["share_below"] = below.reindex(frame.index)
     return frame
-
-
-def _points(question: Question, data: Data) -> tuple[pd.DataFrame, str, str]:
-    linked, arms = data.linked, data.arms()
-    base = pd.DataFrame({"subject_id": linked["subject_id"], "arm": arms, "visit": linked["visit"]})
-    if isinstance(question, PairedChange | ChangeCorrelation):
-        start, end = data.rows_at(question.from_, "from"), data.rows_at(question.to, "to")
-        if isinstance(question, PairedChange):
-            pair = change_between(data.column(question.value, "value"), start, end)
-            x, y = pair["from"], pair["to"]
-            labels = (f"{question.value} at {question.from_}", f"{question.value} at {question.to}")
-        else:
-            x, y = (
-                change_between(data.value(name, key, data.scale_of(name, question.scale, other)), start, end)[
-                    "change"
-                ]
-                for key, name, other in (("x", question.x, question.y), ("y", question.y, question.x))
-            )
-            labels = (f"change of {question.x}", f"change of {question.y}")
-        frame = pd.DataFrame({"x": x, "y": y}).dropna()
-        frame = frame.rename_axis("subject_id").reset_index()
-        frame["arm"] = [arms.loc[start[subject]] for subject in frame["subject_id"]]
-        frame["visit"] = question.to
-        return frame[COLUMNS], *labels
-    if isinstance(question, ArmByVisit):
-        order = {name: float(index) for index, name in enumerate(data.visits())}
-        days = linked["day"].astype(float)
-        has_days = bool(days.notna().any())
-        base["x"] = days if has_days else linked["visit"].map(order)
-        base["y"] = data.column(question.value, "value")
-        return base, "study day" if has_days else "visit", question.value
-    if isinstance(question, RepeatedCorrelation):
-        base["x"], base["y"] = data.column(question.x, "x"), data.column(question.y, "y")
-        return base, question.x, question.y
-    base["x"], base["y"] = data.column(question.on, "on"), data.column(question.value, "value")
-    base["block"] = data.category(question.block, "block") if question.block else ""
-    return base, question.on, question.value

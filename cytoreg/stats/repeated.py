@@ -6,7 +6,7 @@ Bland & Altman, BMJ 1995;310:446; its interval as in Bakdash & Marusich, Front P
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,10 +15,16 @@ import pandas as pd
 
 from cytoreg.stats.correlation import NOTHING, Correlation, correlate, dummies, filled, residuals, t_test_of
 from cytoreg.stats.estimate import DESCRIPTIVE, Estimate, fisher_interval
-from cytoreg.stats.plan import RepeatedCorrelation
-from cytoreg.stats.values import Data
+from cytoreg.stats.questions import RepeatedCorrelation
+from cytoreg.stats.sentence import NOT_CAUSE, correlation_text, is_clear
+from cytoreg.stats.values import Data, visit_points
 
 __all__ = ["Within", "repeated_correlation", "repeated_measures_correlation"]
+
+METHOD = (
+    "Correlation within subjects: repeated-measures correlation (analysis of covariance with "
+    "subject as a factor) with what the plan names taken out."
+)
 
 LEAST_DF = 3
 
@@ -121,3 +127,27 @@ def _is_number(data: Data, name: str) -> bool:
 def _row(blank: Estimate, within: Within) -> Estimate:
     counted = f"{within.n_pairs} pairs of {within.n_subjects} subjects"
     return filled(blank, within.correlation, subjects=within.n_subjects, pairs=within.n_pairs, counted=counted)
+
+
+def sentence(question: RepeatedCorrelation, row: Estimate) -> str:
+    """The answer in words, for a clinician."""
+    if not is_clear(row):
+        start = f"Within subjects, {question.x} and {question.y} did not clearly move together over the visits"
+    else:
+        other = "higher" if row.estimate > 0 else "lower"
+        start = f"Within subjects, {question.y} was {other} at visits at which {question.x} was higher"
+    return (
+        f"{start} ({row.n_observations} visits of {row.n_subjects} subjects; {correlation_text(row)}). {NOT_CAUSE}"
+    )
+
+
+def title(question: RepeatedCorrelation, say: Callable[[str], str]) -> str:
+    """What is asked."""
+    return f"Do {say(question.x)} and {say(question.y)} move together over a patient's visits?"
+
+
+def points(question: RepeatedCorrelation, data: Data) -> tuple[pd.DataFrame, str, str]:
+    """Both values at each visit."""
+    frame = visit_points(data)
+    frame["x"], frame["y"] = data.column(question.x, "x"), data.column(question.y, "y")
+    return frame, question.x, question.y

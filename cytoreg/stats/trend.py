@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +14,13 @@ from scipy import stats
 
 from cytoreg.stats.correlation import dummies
 from cytoreg.stats.estimate import Estimate, fisher_interval
-from cytoreg.stats.plan import Trend
-from cytoreg.stats.values import LEAST_SUBJECTS, Data
+from cytoreg.stats.questions import Trend
+from cytoreg.stats.sentence import NOT_CAUSE, amount, verb_for
+from cytoreg.stats.values import LEAST_SUBJECTS, Data, visit_points
 
 __all__ = ["blocked_rank_test", "trend"]
+
+METHOD = "Trend with dose: least squares with block as a factor, and a rank test within blocks by permutation."
 
 EXACT_ARRANGEMENTS = 50_000  # up to so many the permutation test is complete
 RANDOM_ARRANGEMENTS = 9_999
@@ -146,3 +149,26 @@ def _too_little(frame: pd.DataFrame) -> str | None:
         if frame[name].nunique() < 2:
             return f"the {name} is the same in all units"
     return None
+
+
+def sentence(question: Trend, row: Estimate) -> str:
+    """The answer in words, for a clinician."""
+    verb = verb_for(row, "rose", "fell", "showed no clear trend")
+    within = f" within {question.block}" if question.block else ""
+    return (
+        f"In {row.n_observations} samples, {question.value} {verb} with {question.on}{within}: "
+        f"{amount(question.value, question.scale, row, 'for each unit,')}. {NOT_CAUSE}"
+    )
+
+
+def title(question: Trend, say: Callable[[str], str]) -> str:
+    """What is asked."""
+    return f"Does {say(question.value)} rise or fall with {say(question.on)}?"
+
+
+def points(question: Trend, data: Data) -> tuple[pd.DataFrame, str, str]:
+    """Dose and value, with the column `block`."""
+    frame = visit_points(data)
+    frame["x"], frame["y"] = data.column(question.on, "on"), data.column(question.value, "value")
+    frame["block"] = data.category(question.block, "block") if question.block else ""
+    return frame, question.on, question.value

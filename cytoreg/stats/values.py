@@ -9,9 +9,10 @@ import pandas as pd
 
 from cytoreg.clinical.timeline import BASELINE, baseline_rows, visit_order
 from cytoreg.errors import AnalysisError, suggest
-from cytoreg.stats.plan import ReadPlan, Scale
+from cytoreg.stats.plan import ReadPlan
+from cytoreg.stats.questions import Scale
 
-__all__ = ["Data", "change_between"]
+__all__ = ["Data", "change_between", "paired_points", "visit_points"]
 
 LEAST_SUBJECTS = 4
 
@@ -146,6 +147,21 @@ def change_between(values: pd.Series, start: pd.Series, end: pd.Series) -> pd.Da
         {"from": before, "to": after, "change": after - before}, index=pd.Index(both, dtype=object)
     )
     return frame.dropna()
+
+
+def visit_points(data: Data) -> pd.DataFrame:
+    """A row a subject's visit, for a figure: subject_id, arm, visit; x and y are to be added."""
+    linked = data.linked
+    return pd.DataFrame({"subject_id": linked["subject_id"], "arm": data.arms(), "visit": linked["visit"]})
+
+
+def paired_points(x: pd.Series, y: pd.Series, start: pd.Series, visit: str, data: Data) -> pd.DataFrame:
+    """A row a subject that has both x and y (by subject), with its arm at the row `start` names."""
+    arms = data.arms()
+    frame = pd.DataFrame({"x": x, "y": y}).dropna().rename_axis("subject_id").reset_index()
+    frame["arm"] = [arms.loc[start[subject]] for subject in frame["subject_id"]]
+    frame["visit"] = visit
+    return frame[["subject_id", "arm", "visit", "x", "y"]]
 
 
 def _as_text(values: pd.Series) -> pd.Series:

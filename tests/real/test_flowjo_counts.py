@@ -118,15 +118,16 @@ def test_flowjo_9_gives_the_counts_of_every_gate_that_it_does_not_move_by_itself
     }
 
 
-def test_the_magnetic_gate_moved_by_two_and_a_half_bins_gives_flowjo_9s_counts_of_it_and_all_below_it(
-    real: Path,
+@pytest.mark.parametrize(("right", "up"), [(2.5, -0.25), (6.75, 3.95)])
+def test_more_than_one_move_of_the_magnetic_gate_gives_flowjo_9s_counts_of_it_and_all_below_it(
+    real: Path, right: float, up: float
 ) -> None:
     template, _ = read(real / OLD)
     sample = cytoreg.read_fcs(real / OLD_FCS)
     own = template.for_sample(sample)
     drawn_gate = own.populations["Monocytes"].gate.geometry
     assert isinstance(drawn_gate, Polygon)
-    moved = tuple((x + 2.5 * 16, y - 0.25 * 16) for x, y in drawn_gate.vertices)  # 16 channels to a bin
+    moved = tuple((x + right * 16, y + up * 16) for x, y in drawn_gate.vertices)  # 16 channels to a bin
     gates = {
         **own.populations,
         "Monocytes": replace(own.populations["Monocytes"], gate=drawn(Polygon(drawn_gate.on, moved))),
