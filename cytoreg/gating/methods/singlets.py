@@ -14,7 +14,7 @@ from pydantic import Field
 from cytoreg.gating.gates import Polygon
 from cytoreg.gating.methods._fit import Array, CannotFit, Fit, View, enough, few, graded
 from cytoreg.gating.methods._influence import Influence
-from cytoreg.yamlfile import StrictModel
+from cytoreg.strictmodel import StrictModel
 
 
 class Params(StrictModel):
