@@ -1,6 +1,7 @@
 """YAML files read with the line of every key, so that an error can say where it is.
 
-Templates, studies and plans are all read here; their schemas derive from `StrictModel`.
+Templates, studies and plans are all read here. Schemas of templates are in `schema`, those of the others
+in `strictmodel`, whose two names are here too and load it when they are used.
 """
 
 from __future__ import annotations
@@ -8,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
 
-from cytoreg.errors import CytoregError, suggest
+from cytoreg.errors import CytoregError
+from cytoreg.lazy import lazily
 
-__all__ = ["StrictModel", "YamlDocument", "document_of", "load_yaml", "validate"]
+__all__ = ["YamlDocument", "document_of", "kind_of", "load_yaml", "shown"]
+
+__getattr__ = lazily(
+    "cytoreg", {"StrictModel": "strictmodel", "validate": "strictmodel"}
+)  # pydantic loads with them
 
 KeyPath = tuple[str | int, ...]
-Model = TypeVar("Model", bound=BaseModel)
 MAX_DEPTH = 100
 MAX_KEYS = 100_000  # aliases of aliases can make a small file a huge one
 
@@ -72,27 +75,6 @@ class YamlDocument:
         return ", ".join(parts)
 
 
-class StrictModel(BaseModel):
-    """A frozen schema in which an unknown key is an error that names the nearest valid one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys_only(cls, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            known = {item.alias or name for name, item in cls.model_fields.items()} | set(cls.model_fields)
-            shown = {item.alias or name for name, item in cls.model_fields.items()}
-            for key in data:
-                if key not in known:
-                    raise PydanticCustomError(
-                        "unknown_key",
-                        "unknown key '{key}'; {hint}",
-                        {"key": str(key), "hint": suggest(key, shown)},
-                    )
-        return data
-
-
 def load_yaml(source: Path | str, error: type[CytoregError], *, name: str | None = None) -> YamlDocument:
     """Read a YAML file (a Path) or YAML text (a str), with the line of every key.
 
@@ -135,27 +117,6 @@ def document_of(source: Path | str | Mapping[str, Any], error: type[CytoregError
     return load_yaml(source, error)
 
 
-def validate(model: type[Model], document: YamlDocument, error: type[CytoregError]) -> Model:
-    """The document as an instance of its schema, or one line that says where it departs from it."""
-    if not isinstance(document.data, Mapping):
-        raise error(f"{document.where(())}: expected keys and values, found {_kind(document.data)}")
-    try:
-        return model.model_validate(document.data)
-    except ValidationError as problem:
-        first = problem.errors(include_url=False)[0]
-        path = [step for step in first["loc"] if not _is_union_tag(step)]
-        context = first.get("ctx") or {}
-        if first["type"] == "unknown_key":
-            path = [*path, context["key"]]
-            raise error(f"{document.where(path)}: {first['msg']}") from None
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "missing":
-            message = "is required and is not there"
-        elif first["type"] != "value_error":
-            message = f"{message[:1].lower()}{message[1:]}, found {_shown(first.get('input'))}"
-        raise error(f"{document.where(path)}: {message}") from None
-
-
 def _note_lines(
     node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], error: type[CytoregError], name: str
 ) -> None:
@@ -179,15 +140,13 @@ def _note_lines(
             _note_lines(item, (*path, index), lines, error, name)
 
 
-def _is_union_tag(step: str | int) -> bool:
-    return isinstance(step, str) and ("[" in step or step.startswith("function-"))
-
-
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a value of YAML is, in words."""
     names = {type(None): "nothing", list: "a list", str: "text", int: "a number", float: "a number"}
     return names.get(type(value), type(value).__name__)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as a message shows it, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

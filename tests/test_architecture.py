@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ ROOMS = [
         "lazy",
         "resources",
         "yamlfile",
+        "schema",
+        "strictmodel",
         "provenance",
         "fcs",
         "markers",
@@ -76,16 +79,34 @@ def test_a_module_fits_in_one_sitting_and_says_what_it_is_for(path: Path) -> Non
         ("from cytoreg.cli import main; main(['--help'])", ["numpy", "pandas", "typer", "pydantic"]),
         (
             "from cytoreg.cli import main; main(['gate', FILE, '-t', 'treg_foxp3', '--format', 'csv'])",
-            ["pandas", "scipy", "matplotlib", "flowkit", "flowio", "sklearn", "statsmodels"],
+            ["pandas", "scipy", "matplotlib", "flowkit", "flowio", "sklearn", "statsmodels", "typer", "rich"],
+        ),
+        (
+            "from pathlib import Path; Path('t.yaml').write_text('{cytoreg: 1, name: t, populations: '"
+            "'{a: {gate: {polygon: {on: [FSC-A, SSC-A], vertices: [[0, 0], [9e4, 1e4], [5e4, 2e5]]}}}}}')\n"
+            "from cytoreg.cli import main; main(['gate', FILE, '-t', 't.yaml', '--format', 'csv'])",
+            [
+                "pandas",
+                "scipy",
+                "typer",
+                "rich",
+                "pydantic",
+                "defusedxml",
+                "concurrent.futures",
+                "importlib.metadata",
+            ],
         ),
     ],
-    ids=["import", "help", "gate"],
+    ids=["import", "help", "gate", "gate drawn"],
 )
-def test_nothing_heavy_loads_before_it_is_needed(code: str, absent: list[str], root: Path) -> None:
+def test_nothing_heavy_loads_before_it_is_needed(code: str, absent: list[str], root: Path, tmp_path: Path) -> None:
     file = root / "example_fcs" / "fcs" / "P001_baseline_treg.fcs"
     program = (
         f"import sys, atexit\nFILE = {str(file)!r}\n"
         f"atexit.register(lambda: print([m for m in {absent!r} if m in sys.modules], file=sys.stderr))\n{code}"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    here = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=tmp_path, env=here
+    )
     assert done.stderr.strip().splitlines()[-1] == "[]"

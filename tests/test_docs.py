@@ -94,8 +94,9 @@ def test_commands_and_options_exist(page: Path) -> None:
 def options_of(name: str) -> set[str]:
     import typer
 
-    app = typer.Typer(add_completion=False)
-    app.command()(importlib.import_module(f"cytoreg.cli.{name}").command)
+    from cytoreg.cli._line import application
+
+    app = application(importlib.import_module(f"cytoreg.cli.{name}").command)
     return {option for param in typer.main.get_command(app).params for option in param.opts}
 
 

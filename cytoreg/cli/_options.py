@@ -7,18 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-import typer
-
+from cytoreg.cli._line import Argument, Option
 from cytoreg.errors import StudyError
 
-__all__ = ["Jobs", "Json", "Out", "Quiet", "StudyArgument", "Verbose", "pairs_of", "progress_bar"]
+__all__ = ["Jobs", "Json", "Out", "Quiet", "StudyArgument", "Verbose", "pairs_of", "progress_bar", "say"]
 
-StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Folder with study.yaml, or that file.")]
-Out = Annotated[str | None, typer.Option("--out", help="Where results go; STUDY/results if not given.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all processors if not given.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Name each file as it is done.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+StudyArgument = Annotated[str, Argument(metavar="STUDY", help="Folder with study.yaml, or that file.")]
+Out = Annotated[str | None, Option("--out", help="Where results go; STUDY/results if not given.")]
+Jobs = Annotated[int | None, Option("--jobs", "-j", min=1, help="Processes; all processors if not given.")]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="Say only what went wrong.")]
+Verbose = Annotated[bool, Option("--verbose", "-v", help="Name each file as it is done.")]
+Json = Annotated[bool, Option("--json", help="Machine-readable output.")]
+
+
+def say(line: str) -> None:
+    """A line on standard error, which is seen where standard output goes into a file."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def pairs_of(said: list[str] | None, option: str, example: str) -> dict[str, str] | None:
@@ -42,7 +47,7 @@ def progress_bar(
     if quiet:
         yield None
     elif verbose:
-        yield lambda done, total, name: typer.echo(f"{what} {done} of {total}: {name}", err=True)
+        yield lambda done, total, name: say(f"{what} {done} of {total}: {name}")
     elif sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -62,6 +67,6 @@ def progress_bar(
             tenth = 10 * done // max(total, 1)
             if tenth != said[0]:
                 said[0] = tenth
-                typer.echo(f"{what} {done} of {total}", err=True)
+                say(f"{what} {done} of {total}")
 
         yield line

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from cytoreg.cli._options import pairs_of
+from cytoreg.cli._line import Argument, Option
+from cytoreg.cli._options import pairs_of, say
 from cytoreg.gating.uncertainty import REPLICATES
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 FMO = "MARKER=FILE CD25=fmo_cd25.fcs"
 CONTROL = "KIND=FILE isotype=isotype.fcs"
 KINDS = ("fmo", "isotype", "unstained")
+FIRST = ("population", "population_id", "name", "count")  # columns of the populations table
+OWN = re.compile(
+    rf"{','.join(FIRST)},|population +count +% of parent +95 % interval|\[\s*(\{{\s*\"population\":|\]\s*$)"
+)
 LISTED = 100  # of the events that FlowKit decides otherwise
 
 
@@ -41,58 +45,49 @@ class Against(StrEnum):
 
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An FCS file.")],
-    template: Annotated[str, typer.Option("--template", "-t", help="A shipped name or a template file.")],
-    format_: Annotated[Format, typer.Option("--format", help="Of the populations table.")] = Format.table,
+    file: Annotated[Path, Argument(metavar="FILE", help="An FCS file.")],
+    template: Annotated[str, Option("--template", "-t", help="A shipped name or a template file.")],
+    format_: Annotated[Format, Option("--format", help="Of the populations table.")] = Format.table,
     channel: Annotated[
         list[str] | None,
-        typer.Option("--channel", metavar="MARKER=CHANNEL", help="Which channel carries a marker."),
+        Option("--channel", metavar="MARKER=CHANNEL", help="Which channel carries a marker."),
     ] = None,
-    start: Annotated[
-        str | None, typer.Option("--start", help="The population whose events the file holds.")
-    ] = None,
-    compensation: Annotated[
-        str | None, typer.Option("--compensation", help="A matrix file, from_file or none.")
-    ] = None,
+    start: Annotated[str | None, Option("--start", help="The population whose events the file holds.")] = None,
+    compensation: Annotated[str | None, Option("--compensation", help="A matrix file, from_file or none.")] = None,
     fmo: Annotated[
-        list[str] | None, typer.Option("--fmo", metavar="MARKER=FILE", help="The FMO control that lacks a marker.")
+        list[str] | None, Option("--fmo", metavar="MARKER=FILE", help="The FMO control that lacks a marker.")
     ] = None,
     control: Annotated[
         list[str] | None,
-        typer.Option(
-            "--control", metavar="KIND=FILE", help="A control: isotype=FILE, unstained=FILE, fmo:CD25=FILE."
-        ),
+        Option("--control", metavar="KIND=FILE", help="A control: isotype=FILE, unstained=FILE, fmo:CD25=FILE."),
     ] = None,
     rule: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--rule",
             help="How events are counted: events (true shapes) or flowjo (bins); else the template's rule.",
         ),
     ] = None,
     bootstrap: Annotated[
         int,
-        typer.Option(
-            "--bootstrap", metavar="N", help="Replicates for the intervals of gate placement: 16 to 64, or 0."
-        ),
+        Option("--bootstrap", metavar="N", help="Replicates for the intervals of gate placement: 16 to 64, or 0."),
     ] = REPLICATES,
-    seed: Annotated[int, typer.Option("--seed", help="Of what the bootstrap draws.")] = 0,
-    export: Annotated[
-        str | None, typer.Option("--export", metavar="POP", help="Write a population's events.")
-    ] = None,
+    seed: Annotated[int, Option("--seed", help="Of what the bootstrap draws.")] = 0,
+    export: Annotated[str | None, Option("--export", metavar="POP", help="Write a population's events.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="File for --export (.fcs, .csv, .parquet, .h5ad) or --format."),
+        Option("--out", "-o", help="File for --export (.fcs, .csv, .parquet, .h5ad) or --format."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Let --export replace a file that is there.")] = False,
-    against: Annotated[
-        Against | None, typer.Option("--against", help="Also run the gates through FlowKit.")
-    ] = None,
+    force: Annotated[
+        bool, Option("--force", help="Replace a file that is there; a table of this command is replaced without.")
+    ] = False,
+    against: Annotated[Against | None, Option("--against", help="Also run the gates through FlowKit.")] = None,
 ) -> None:
     """Gate one file and print its populations.
 
     Example: cytoreg gate tube.fcs --template treg_foxp3 --fmo CD25=fmo_cd25.fcs --format csv
     """
+    from cytoreg.fcs.atomic import may_be_written
     from cytoreg.interop import gate
 
     controls = _controls(fmo, control)
@@ -101,7 +96,7 @@ def command(
         target = file.with_name(f"{file.stem}_{export.replace('/', '_')}.fcs")
     if target is not None:
         inputs = [str(path) for path in (file, template, compensation, *(controls or {}).values()) if path]
-        _check_target(target, inputs, replaces=force or not export)
+        may_be_written(target, inputs, replace=force or (not export and _is_own(target)))
     result = gate(
         file,
         template,
@@ -117,23 +112,20 @@ def command(
         from cytoreg.interop.export import export_population
 
         count = export_population(result, export, target)
-        typer.echo(f"wrote {count} events to {target}", err=True)
+        say(f"wrote {count} events to {target}")
         target = None
     _print(result, format_, target)
     if against is Against.flowkit:
         from cytoreg.interop.flowkit import compare
 
         differences = compare(result)
-        typer.echo(f"FlowKit: {len(result.gates)} gates, {len(differences)} events decided otherwise", err=True)
+        say(f"FlowKit: {len(result.gates)} gates, {len(differences)} events decided otherwise")
         if result.bound.rule == "flowjo":
-            typer.echo(
-                "FlowKit counts true shapes, this run FlowJo's bins; --rule events compares shapes with shapes",
-                err=True,
-            )
+            say("FlowKit counts true shapes, this run FlowJo's bins; --rule events compares shapes with shapes")
         for difference in differences[:LISTED]:
-            typer.echo(f"- {difference}", err=True)
+            say(f"- {difference}")
         if len(differences) > LISTED:
-            typer.echo(f"and {len(differences) - LISTED} more", err=True)
+            say(f"and {len(differences) - LISTED} more")
 
 
 def _controls(fmo: list[str] | None, control: list[str] | None) -> dict[str, str] | None:
@@ -149,16 +141,21 @@ def _controls(fmo: list[str] | None, control: list[str] | None) -> dict[str, str
     return found or None
 
 
-def _check_target(target: Path, inputs: list[str], *, replaces: bool) -> None:
-    """Raises StoreError where a file that is read, or one that is not to be replaced, stands in the target's place."""
-    from cytoreg.errors import StoreError
+def _is_own(path: Path) -> bool:
+    """Whether a file is a table that this command has written, or empty, or no file but a device."""
+    if not path.is_file():
+        return path.exists() and not path.is_dir()
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4096)
+        if head.startswith(b"PAR1"):
+            import pyarrow.parquet
 
-    if not target.exists():
-        return
-    if any(Path(name).exists() and target.samefile(name) for name in inputs):
-        raise StoreError(f"{target}: is a file that is read; give the new one another name")
-    if not replaces:
-        raise StoreError(f"{target}: is there already; give another name, or --force to replace it")
+            names = pyarrow.parquet.read_schema(path).names
+            return names[: len(FIRST)] == list(FIRST)
+    except (OSError, ValueError):  # pyarrow's own errors are of these
+        return False
+    return not head or OWN.match(head.decode("utf-8", errors="replace")) is not None
 
 
 def _print(result: Result, format_: Format, out: Path | None) -> None:
@@ -166,7 +163,7 @@ def _print(result: Result, format_: Format, out: Path | None) -> None:
 
     if not result.names:
         bound = result.bound
-        typer.echo(f"{bound.template.name} holds no gates for {bound.sample.name}: the table is empty", err=True)
+        say(f"{bound.template.name} holds no gates for {bound.sample.name}: the table is empty")
     if format_ is Format.parquet and out is None:
         raise StoreError("--format parquet needs --out FILE: it cannot be printed")
     if out is None:

@@ -79,14 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _call(name: str, arguments: list[str]) -> None:
-    import typer
+    from cytoreg.cli._line import application, read_line
 
-    module = importlib.import_module(f"cytoreg.cli.{name}")
-    app = typer.Typer(
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.command(help=module.command.__doc__)(module.command)
-    app(arguments, prog_name=f"cytoreg {name}")
+    command = importlib.import_module(f"cytoreg.cli.{name}").command
+    given = read_line(command, arguments)
+    if given is None:
+        application(command)(arguments, prog_name=f"cytoreg {name}")
+    else:
+        command(**given)
+        sys.exit(0)

@@ -8,7 +8,22 @@ from pathlib import Path
 
 from cytoreg.errors import StoreError
 
-__all__ = ["replace_whole", "write_whole"]
+__all__ = ["may_be_written", "replace_whole", "write_whole"]
+
+
+def may_be_written(path: Path, read: Iterable[str | os.PathLike[str]], *, replace: bool) -> None:
+    """Raises StoreError where a folder, a file that is read, or one that is not to be replaced stands in a file's place.
+
+    read: files, or names of other things, that go into what is written. replace: whether any other file may go.
+    """
+    if path.is_dir():
+        raise StoreError(f"{path}: is a folder, expected a file")
+    if not path.exists():
+        return
+    if any(Path(name).exists() and path.samefile(name) for name in read):
+        raise StoreError(f"{path}: is a file that is read; give the new one another name")
+    if not replace:
+        raise StoreError(f"{path}: is there already; give another name, or --force (force=True) to replace it")
 
 
 def replace_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -1,4 +1,5 @@
-"""What a picture of a gate shows: the parent's events as a grid of counts on display axes, and the gate's outline.
+"""What a picture of a gate shows: the parent's events as a grid of counts on display axes, the gate's outline, and what
+it leaves out.
 
 Plain data that a report can draw later without the FCS file.
 """
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from cytoreg.gating.events import Axis
 from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Nothing, Polygon, Range, Rectangle, is_definite
+from cytoreg.gating.left_out import left_out
 from cytoreg.gating.result import Result
 from cytoreg.transforms import Linear
 
@@ -67,6 +69,7 @@ def _picture(result: Result, name: str, axes: list[str]) -> dict[str, Any]:
         "ny": int(counts.shape[0]),
         "grid": base64.b64encode(packed).decode("ascii"),
         "shapes": outline(applied.gate, axes),
+        "left_out": [[float(f"{edge:.7g}") for edge in box] for box in left_out(applied.gate, axes, spans)],
         "count": share.count,
         "parent_count": share.ancestor_count,
         "percent": share.value,

@@ -13,7 +13,6 @@ from cytoreg.gating.binding import Bound
 from cytoreg.gating.events import Axis, Events, Node
 from cytoreg.gating.gates import All, Any_, Gate, Not, Nothing, Reference
 from cytoreg.gating.methods import CONTROLS, CannotFit, NoControl
-from cytoreg.gating.methods._fit import ThresholdParams
 from cytoreg.gating.naming import PART
 from cytoreg.gating.placed import DOUBTED, FALLBACK, SURE, Offer, Pass, Placed, Proposal, thinned
 from cytoreg.gating.spec import GateSpec
@@ -162,6 +161,8 @@ class Placer:
     def _offers(self, spec: GateSpec, level: int = 0) -> Iterator[Offer]:
         """What this tube puts into a pooled fit, for the gate and for each fallback of it."""
         if getattr(spec.params, "pool", "median") == "pooled" or level:
+            from cytoreg.gating.methods import ThresholdParams  # pydantic: drawn gates do without it
+
             one_cut = isinstance(spec.params, ThresholdParams) and not self._lacks(spec.on)
             if one_cut and (values := self._seen(spec)) is not None:
                 yield Offer(spec, level, thinned(values), len(values))

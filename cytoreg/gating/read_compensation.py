@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
-
-from pydantic import Field
+from typing import Annotated, Literal
 
 from cytoreg.compensation import SingleStains
 from cytoreg.errors import CytoregError
-from cytoreg.yamlfile import StrictModel, YamlDocument, validate
+from cytoreg.schema import Limits, Schema, read_schema
+from cytoreg.yamlfile import YamlDocument
 
 __all__ = ["parse_compensation"]
 
 
-class _Stains(StrictModel):
-    single_stains: str = Field(min_length=1)
+class _Stains(Schema):
+    single_stains: Annotated[str, Limits(shortest=1)]
     method: Literal["median", "level", "regression"] = "median"
 
 
@@ -28,5 +27,5 @@ def parse_compensation(document: YamlDocument, error: type[CytoregError]) -> str
         raise error(
             f"{document.where(())}: expected from_file, none, a matrix file, or {{single_stains: FOLDER OR SHEET}}"
         )
-    said = validate(_Stains, document, error)
+    said = read_schema(_Stains, document, error)
     return SingleStains(Path(said.single_stains), said.method)

@@ -3,52 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from pydantic import Field
+from typing import Annotated, Any
 
 from cytoreg.errors import TemplateError, suggest
+from cytoreg.schema import Limits, Positive, Schema, read_schema
 from cytoreg.transforms import Transform, transform_of
 from cytoreg.transforms.choosing import AUTO, CHOOSABLE
-from cytoreg.yamlfile import StrictModel, YamlDocument, validate
+from cytoreg.yamlfile import YamlDocument
 
 __all__ = ["parse_scale", "parse_transform"]
 
 
-class _Log(StrictModel):
-    T: float | None = Field(default=None, gt=0)
-    M: float = Field(default=4.5, gt=0)
+class _Log(Schema):
+    T: Positive | None = None
+    M: Positive = 4.5
     clip: bool = False
 
 
-class _Logicle(StrictModel):
-    T: float | None = Field(default=None, gt=0)
-    W: float = Field(default=0.5, ge=0)
-    M: float = Field(default=4.5, gt=0)
+class _Logicle(Schema):
+    T: Positive | None = None
+    W: Annotated[float, Limits(least=0)] = 0.5
+    M: Positive = 4.5
     A: float = 0.0
 
 
-class _Hyperlog(StrictModel):
-    T: float | None = Field(default=None, gt=0)
-    W: float = Field(default=0.5, gt=0)
-    M: float = Field(default=4.5, gt=0)
+class _Hyperlog(Schema):
+    T: Positive | None = None
+    W: Positive = 0.5
+    M: Positive = 4.5
     A: float = 0.0
 
 
-class _Arcsinh(StrictModel):
-    cofactor: float = Field(default=150.0, gt=0)
+class _Arcsinh(Schema):
+    cofactor: Positive = 150.0
 
 
-class _Biexponential(StrictModel):
-    T: float = Field(default=262144.0, gt=0)
-    positive: float = Field(default=4.418540, gt=0)
-    negative: float = Field(default=0.0, ge=0)
-    width: float = Field(default=-10.0, lt=0)
-    length: int = Field(default=4096, ge=16)
+class _Biexponential(Schema):
+    T: Positive = 262144.0
+    positive: Positive = 4.418540
+    negative: Annotated[float, Limits(least=0)] = 0.0
+    width: Annotated[float, Limits(below=0)] = -10.0
+    length: Annotated[int, Limits(least=16)] = 4096
 
 
-_SCHEMAS: dict[str, type[StrictModel]] = {
-    "linear": StrictModel,
+_SCHEMAS: dict[str, type[Schema]] = {
+    "linear": Schema,
     "log": _Log,
     "arcsinh": _Arcsinh,
     "logicle": _Logicle,
@@ -81,8 +80,8 @@ def parse_transform(document: YamlDocument) -> Any:
     if chosen:
         data = {key: value for key, value in inner.data.items() if key not in chosen}
         inner = YamlDocument(inner.name, data, inner.lines, inner.prefix)
-    params = validate(_SCHEMAS[kind], inner, TemplateError)
-    given = {key: value for key, value in params.model_dump().items() if value is not None}
+    params = read_schema(_SCHEMAS[kind], inner, TemplateError)
+    given = {key: value for key, value in params.said().items() if value is not None}
     try:
         transform_of(kind, given)
     except ValueError as problem:
@@ -96,6 +95,6 @@ def parse_scale(document: YamlDocument) -> Transform:
     kind, params = (said, {}) if isinstance(said, str) else next(iter(said.items()))
     if AUTO in params.values():
         raise TemplateError(f"{document.where(())}: the scale of an axis is stated; `auto` stands in `transforms`")
-    if "T" in _SCHEMAS[kind].model_fields and "T" not in params:
+    if "T" in _SCHEMAS[kind].known() and "T" not in params:
         raise TemplateError(f"{document.where(())}: the scale of an axis needs T, the top in linear values")
     return transform_of(kind, params)

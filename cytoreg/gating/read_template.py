@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
-
-from pydantic import Field, FiniteFloat
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 from cytoreg.compensation import Matrix, SingleStains
 from cytoreg.errors import TemplateError, suggest
@@ -16,114 +15,128 @@ from cytoreg.gating.read_scale import parse_scale, parse_transform
 from cytoreg.gating.scales import check_scales
 from cytoreg.gating.spec import parse_gate
 from cytoreg.gating.template import ROOT, Population, SampleGates, Template, in_order
-from cytoreg.yamlfile import StrictModel, YamlDocument, validate
+from cytoreg.schema import Finite, Limits, Schema, read_schema
+from cytoreg.yamlfile import YamlDocument
 
 __all__ = ["parse_template"]
 
 
-class _Marker(StrictModel):
-    aliases: list[str] = Field(default_factory=list)
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-class _Matrix(StrictModel):
-    detectors: list[str] = Field(min_length=1)
-    fluorochromes: list[str] | None = None
-    values: list[list[FiniteFloat]]
+class _Marker(Schema):
+    aliases: tuple[str, ...] = ()
 
 
-class _Ratio(StrictModel):
+class _Matrix(Schema):
+    detectors: Annotated[tuple[str, ...], Limits(shortest=1)]
+    fluorochromes: tuple[str, ...] | None = None
+    values: tuple[tuple[Finite, ...], ...]
+
+
+class _Ratio(Schema):
     of: tuple[str, str]
-    A: FiniteFloat = 1.0
-    B: FiniteFloat = 0.0
-    C: FiniteFloat = 0.0
+    A: Finite = 1.0
+    B: Finite = 0.0
+    C: Finite = 0.0
 
 
-class _Axis(StrictModel):
+_Bins = Annotated[int, Limits(least=2, most=65_536)]
+
+
+class _Axis(Schema):
     channel: str | None = None
     ratio: _Ratio | None = None
     compensation: str | None = None
     transform: Any = None
     exact: bool = False
-    bins: int = Field(default=256, ge=2, le=65_536)
-    low: FiniteFloat | None = None
-    high: FiniteFloat | None = None
-    kept: int | None = Field(default=None, ge=2, le=65_536)
+    bins: _Bins = 256
+    low: Finite | None = None
+    high: Finite | None = None
+    kept: _Bins | None = None
 
 
-class _Choose(StrictModel):
+class _Choose(Schema):
     by: Literal["batch", "study", "sample"] = "batch"
 
 
-class _Quality(StrictModel):
-    remove: list[Literal["margin", "time", "rate"]] = Field(default_factory=list)
+class _Quality(Schema):
+    remove: tuple[Literal["margin", "time", "rate"], ...] = ()
 
 
-class _Population(StrictModel):
+class _Population(Schema):
     name: str = ""
     parent: str = ROOT
     gate: Any
-    requires: list[str] = Field(default_factory=list)
+    requires: tuple[str, ...] = ()
     if_missing: Literal["error", "skip"] = "error"
-    plot: list[str] = Field(default_factory=list, max_length=2)
+    plot: Annotated[tuple[str, ...], Limits(longest=2)] = ()
     meaning: str = ""
 
 
-class _Gates(StrictModel):
+class _Gates(Schema):
     """What a template and the gates of one sample both say."""
 
-    markers: dict[str, _Marker] = Field(default_factory=dict)
+    markers: Mapping[str, _Marker] = _NONE
     compensation: Any = "from_file"
-    matrices: dict[str, _Matrix] = Field(default_factory=dict)
-    transforms: dict[str, Any] = Field(default_factory=dict)
-    axes: dict[str, _Axis] = Field(default_factory=dict)
-    populations: dict[str, _Population] = Field(default_factory=dict)
-    report: list[str] = Field(default_factory=list)
-    intensities: list[str] = Field(default_factory=list)
+    matrices: Mapping[str, _Matrix] = _NONE
+    transforms: Mapping[str, Any] = _NONE
+    axes: Mapping[str, _Axis] = _NONE
+    populations: Mapping[str, _Population]
+    report: tuple[str, ...] = ()
+    intensities: tuple[str, ...] = ()
 
 
 class _SampleGates(_Gates):
-    names: list[str] = Field(default_factory=list)
-    counts: dict[str, int] = Field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    counts: Mapping[str, int] = _NONE
+    populations: Mapping[str, _Population] = _NONE
 
 
 class _Template(_Gates):
     cytoreg: Literal[1]
-    name: str = Field(min_length=1, pattern=r"^[\w.+-]+$")
+    name: Annotated[str, Limits(shortest=1, pattern=r"[\w.+-]+")]
     description: str = ""
     reference: str = ""
     validation: str = ""
     rule: Literal["events", "flowjo"] = "events"
-    choose: _Choose = Field(default_factory=_Choose)
-    quality: _Quality = Field(default_factory=_Quality)
-    samples: dict[str, _SampleGates] = Field(default_factory=dict)
-    populations: dict[str, _Population]
+    choose: _Choose | None = None
+    quality: _Quality | None = None
+    samples: Mapping[str, _SampleGates] = _NONE
+    groups: Mapping[str, tuple[str, ...]] = _NONE
 
 
 class _Workspace(_Template):
-    populations: dict[str, _Population] = Field(default_factory=dict)
+    populations: Mapping[str, _Population] = _NONE
 
 
 def parse_template(document: YamlDocument) -> Template:
     """A template from YAML. Raises TemplateError with file, line, key and the nearest valid word."""
     with_samples = isinstance(document.data, Mapping) and bool(document.data.get("samples"))
-    schema = validate(_Workspace if with_samples else _Template, document, TemplateError)
+    schema = read_schema(_Workspace if with_samples else _Template, document, TemplateError)
     if not schema.populations and not with_samples:
         raise TemplateError(f"{document.where(['populations'])}: expected at least one population")
-    own = {
+    own: dict[str, Any] = {
         "description": schema.description,
         "reference": schema.reference,
         "validation": schema.validation,
         "rule": schema.rule,
-        "choose": schema.choose.by,
-        "remove": tuple(dict.fromkeys(schema.quality.remove)),
+        "choose": schema.choose.by if schema.choose else "batch",
+        "remove": tuple(dict.fromkeys(schema.quality.remove)) if schema.quality else (),
     }
     samples = {
         key: SampleGates(
-            _gates(document.at("samples", key), item, schema.name, own), tuple(item.names), dict(item.counts)
+            _gates(document.at("samples", key), item, schema.name, own), item.names, dict(item.counts)
         )
         for key, item in schema.samples.items()
     }
-    template = _gates(document, schema, schema.name, own | {"samples": samples, "source": document.data})
+    for name, members in schema.groups.items():
+        for i, member in enumerate(members):
+            if member not in samples:
+                where = document.where(["groups", name, i])
+                raise TemplateError(f"{where}: unknown sample {member!r}; {suggest(member, samples)}")
+    own |= {"samples": samples, "groups": dict(schema.groups), "source": document.data}
+    template = _gates(document, schema, schema.name, own)
     check_scales(template, lambda *path: document.where(path))
     return template
 
@@ -138,13 +151,13 @@ def _gates(document: YamlDocument, schema: _Gates, name: str, further: Mapping[s
     return Template(
         name=name,
         populations=in_order(populations, lambda key: document.where(["populations", key])),
-        markers={marker: tuple(item.aliases) for marker, item in schema.markers.items()},
+        markers={marker: item.aliases for marker, item in schema.markers.items()},
         compensation=_compensation(document),
         transforms=transforms,
         axes=axes,
         matrices=matrices,
         report=_report(document, schema.report, populations),
-        intensities=tuple(schema.intensities),
+        intensities=schema.intensities,
         where=document.name,
         **further,
     )
@@ -174,9 +187,9 @@ def _populations(document: YamlDocument, schema: _Gates) -> dict[str, Population
                 parent=item.parent,
                 gate=spec,
                 name=item.name if part == key else "",
-                requires=tuple(item.requires),
+                requires=item.requires,
                 if_missing=item.if_missing,
-                plot=tuple(item.plot),
+                plot=item.plot,
                 meaning=item.meaning,
             )
     return populations
@@ -186,9 +199,9 @@ def _matrix(document: YamlDocument, key: str, item: _Matrix) -> Matrix:
     try:
         return Matrix(
             key,
-            tuple(item.detectors),
-            tuple(item.detectors if item.fluorochromes is None else item.fluorochromes),
-            tuple(map(tuple, item.values)),
+            item.detectors,
+            item.detectors if item.fluorochromes is None else item.fluorochromes,
+            item.values,
         )
     except TemplateError as problem:
         raise TemplateError(f"{document.where(['matrices', key])}: {problem}") from None
@@ -253,7 +266,9 @@ def _known_axes(document: YamlDocument, schema: _Gates, populations: Mapping[str
             )
 
 
-def _report(document: YamlDocument, asked: list[str], populations: Mapping[str, Population]) -> tuple[str, ...]:
+def _report(
+    document: YamlDocument, asked: tuple[str, ...], populations: Mapping[str, Population]
+) -> tuple[str, ...]:
     """Percentages as `X % of Y`, of a population in any population above it."""
     for i, text in enumerate(asked):
         name, separator, of = text.partition(" % of ")
@@ -271,4 +286,4 @@ def _report(document: YamlDocument, asked: list[str], populations: Mapping[str, 
             raise TemplateError(
                 f"{where}: {of!r} does not stand above {name!r}; above it are {', '.join(sorted(above))}"
             )
-    return tuple(asked)
+    return asked

@@ -9,8 +9,9 @@ from typing import Any
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.gates import All, Any_, Gate, Not, Reference
 from cytoreg.gating.geometry import GEOMETRY, Quadrant
-from cytoreg.gating.methods import is_method, method_names, params_of, plug_in_names
-from cytoreg.yamlfile import YamlDocument, validate
+from cytoreg.gating.methods import is_method, method_names, plug_in_names, read_params
+from cytoreg.schema import read_schema
+from cytoreg.yamlfile import YamlDocument
 
 __all__ = ["GateSpec", "drawn", "parse_gate"]
 
@@ -100,10 +101,8 @@ def parse_gate(document: YamlDocument) -> GateSpec | dict[str, GateSpec]:
     if isinstance(document.data, str):
         return _parse(document, 0)  # the same events as another population, within another parent
     if _kind_of(document) == "quadrant" and not _has_key(document.data["quadrant"], "keep"):
-        return {
-            name: drawn(part)
-            for name, part in validate(Quadrant, document.at("quadrant"), TemplateError).parts().items()
-        }
+        four = read_schema(Quadrant, document.at("quadrant"), TemplateError).parts()
+        return {name: drawn(part) for name, part in four.items()}
     if _kind_of(document) == "quadrants" and not _has_key(document.data["quadrants"], "keep"):
         return _four(document)
     return _parse(document, 0)
@@ -114,7 +113,7 @@ def _four(document: YamlDocument) -> dict[str, GateSpec]:
     from cytoreg.gating.methods.quadrants import names_of
 
     inner = document.at("quadrants")
-    on = validate(params_of("quadrants"), inner, TemplateError).on
+    on = read_params("quadrants", inner).on
     return {
         name: _parse(replace(document, data={"quadrants": {**inner.data, "keep": keep}}), 0)
         for name, keep in names_of(on).items()
@@ -135,21 +134,14 @@ def _parse(document: YamlDocument, depth: int) -> GateSpec:
     if kind == "not":
         return GateSpec(kind, parts=(_parse(inner, depth + 1),))
     if kind in GEOMETRY:
-        return drawn(validate(GEOMETRY[kind], inner, TemplateError).gate())
+        return drawn(read_schema(GEOMETRY[kind], inner, TemplateError).gate())
     fallback = None
     if _has_key(inner.data, "fallback"):
         fallback = _parse(inner.at("fallback"), depth + 1)
-    params = validate(_schema(kind, inner), inner, TemplateError)
+    params = read_params(kind, inner)
     _usable_fallback(inner, fallback, getattr(params, "by", "sample"))
     on = (params.on,) if isinstance(params.on, str) else tuple(params.on)
     return GateSpec(kind, params=params, fallback=fallback, on=on)
-
-
-def _schema(kind: str, inner: YamlDocument) -> Any:
-    try:
-        return params_of(kind)
-    except TemplateError as problem:  # of a plug-in
-        raise TemplateError(f"{inner.where(())}: {problem}") from None
 
 
 def _usable_fallback(document: YamlDocument, fallback: GateSpec | None, by: str) -> None:

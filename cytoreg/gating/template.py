@@ -12,6 +12,7 @@ from cytoreg.compensation import Matrix, SingleStains
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.fcs.sample import Sample
 from cytoreg.gating.axes import AxisSpec
+from cytoreg.gating.samples import names_of
 from cytoreg.gating.spec import GateSpec
 from cytoreg.transforms import Transform, transform_of
 from cytoreg.transforms.choosing import AUTO, CHOOSABLE, Chosen
@@ -80,7 +81,8 @@ class Template:
     `compensation` of the template or of an axis gives. rule: how events are counted unless the caller says
     otherwise. remove: for which reasons of acquisition events are left out before gating (`quality.REMOVABLE`).
     choose: which tubes share a scale whose parameter is `auto`: batch, study or sample. chosen: such scales, by axis,
-    once they are chosen. samples: for a workspace, each sample's own gates by sample name.
+    once they are chosen. samples: for a workspace, each sample's own gates by sample name. groups: of those samples, by
+    name; they decide nothing.
     where: the file it was read from. source: what was written there.
     """
 
@@ -96,6 +98,7 @@ class Template:
     matrices: Mapping[str, Matrix] = field(default_factory=dict)
     rule: str = "events"
     samples: Mapping[str, SampleGates] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     report: tuple[str, ...] = ()
     intensities: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
@@ -107,7 +110,7 @@ class Template:
     @property
     def digest(self) -> str:
         """A hash of all that decides the numbers."""
-        said = self.source or self.describe()
+        said = self.source or {key: value for key, value in self.describe().items() if key != "groups"}
         return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
     def transform_for(
@@ -166,7 +169,7 @@ class Template:
         return dict(self.samples[self._sample_key(sample)].counts) if self.samples else {}
 
     def _sample_key(self, sample: str | Sample) -> str:
-        known = {key: {key, *item.names} for key, item in self.samples.items()}
+        known = {key: {key, *names} for key, names in names_of(self.samples).items()}
         asked = [sample] if isinstance(sample, str) else [sample.name, sample.text.get("$FIL", "")]
         fits = list(self.samples)
         found = False
@@ -208,6 +211,8 @@ class Template:
                 }
                 for key, item in self.samples.items()
             }
+        if self.groups:
+            said["groups"] = {name: list(samples) for name, samples in self.groups.items()}
         return said
 
 

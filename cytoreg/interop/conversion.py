@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cytoreg.errors import CytoregError, FCSError, StoreError, suggest
+from cytoreg.fcs.atomic import may_be_written
 from cytoreg.fcs.deidentify import Change, deidentified, identifiers_of, names_of
 from cytoreg.fcs.read import count_datasets, read_fcs
 from cytoreg.fcs.rewrite import copy_fcs
@@ -94,7 +95,7 @@ def convert(
         raise StoreError(f"{path}: a version of FCS is asked for, but this is not an .fcs file")
     if dataset and kind_in != "fcs":
         raise StoreError(f"{there}: only an FCS file holds several data sets; data set {dataset} is asked for")
-    _check_target(there, path, force)
+    may_be_written(path, [there], replace=force)
     clean = _Clean(patterns, keep) if deidentify else None
     if kind_in == "fcs":
         done = _from_fcs(there, path, kind_out, dataset, version, clean)
@@ -318,17 +319,6 @@ def _check_options(
         raise StoreError("patterns and keep: expected a list of strings, found one string")
     if version is not None and version not in VERSIONS:
         raise FCSError(f"FCS version {version!r} is not written; {suggest(version, VERSIONS)}")
-
-
-def _check_target(source: str, path: Path, force: bool) -> None:
-    if path.is_dir():
-        raise StoreError(f"{path}: is a folder, expected a file")
-    if not path.exists():
-        return
-    if Path(source).exists() and path.samefile(source):
-        raise StoreError(f"{path}: is the file that is read; give the new one another name")
-    if not force:
-        raise StoreError(f"{path}: is there already; give another name, or --force (force=True) to replace it")
 
 
 def _suffix(path: File) -> str:

@@ -18,7 +18,8 @@ from cytoreg.yamlfile import load_yaml
 
 __all__ = ["load_template", "read_template"]
 
-# Each has `recognises(head) -> bool` and `read(path) -> (template, what could not be carried over)`.
+# Each has `recognises(head) -> bool` and `read(path) -> (template, what could not be carried over)`; one that may hold
+# hundreds of samples also `load(path) -> template`, which makes of each only what is asked for.
 FORMATS = ("gatingml", "diva", "opencyto", "flowjo")
 _HEAD = 65_536  # a licence may stand before the root element
 
@@ -26,13 +27,18 @@ _HEAD = 65_536  # a licence may stand before the root element
 def load_template(source: str | os.PathLike[str]) -> Template:
     """A shipped template by name, or one from a file: YAML, GatingML 2.0, FlowJo, FACSDiva, openCyto.
 
-    Raises TemplateError where there is neither, or the file is not a template.
+    A workspace makes the gates of a sample when they are asked for. Raises TemplateError where there is neither, or
+    the file is not a template.
     """
-    return read_template(source)[0]
+    return _read(source, whole=False)[0]
 
 
 def read_template(source: str | os.PathLike[str]) -> tuple[Template, list[str]]:
-    """The same, with a sentence for each thing of the file that the template could not carry over."""
+    """The same with all it holds, and a sentence for each thing of the file that it could not carry over."""
+    return _read(source, whole=True)
+
+
+def _read(source: str | os.PathLike[str], *, whole: bool) -> tuple[Template, list[str]]:
     shipped = template_paths()
     name = os.fspath(source)
     if name in shipped:
@@ -40,6 +46,8 @@ def read_template(source: str | os.PathLike[str]) -> tuple[Template, list[str]]:
     path = Path(source)
     if path.is_file():
         reader = _reader_for(path)
+        if reader is not None and not whole and hasattr(reader, "load"):
+            return reader.load(path), []
         if reader is not None:
             template, lost = reader.read(path)
             return template, lost

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cytoreg.errors import StoreError, TemplateError, suggest
-from cytoreg.fcs.atomic import write_whole
+from cytoreg.fcs.atomic import may_be_written, write_whole
 from cytoreg.gating.concrete import concrete_template
 from cytoreg.gating.result import Result
 from cytoreg.gating.template import Template
@@ -63,9 +63,9 @@ def convert_template(
         raise StoreError(
             f"{path}: {path.suffix or 'no extension'} is not written as gates; {suggest('', WRITERS)}"
         )
-    if path.exists() and not force:
-        raise StoreError(f"{path}: is there already; give another name, or --force (force=True) to replace it")
+    may_be_written(path, [source, *([fcs] if fcs is not None else [])], replace=force)
     template, lost = read_template(source)
+    groups = template.groups
     if sample is not None:
         template = template.for_sample(sample)
     elif template.samples and fcs is None and path.suffix.lower() == ".xml":
@@ -81,6 +81,8 @@ def convert_template(
         result = gate(fcs, template)
         template = concrete_template(result)
         found = [*not_placed(result, template), *write(result, path)]
+    if groups and not template.groups:
+        lost = [*lost, f"the groups {', '.join(groups)}: the new file holds the gates of one sample"]
     trees = [item.template for item in template.samples.values()] or [template]
     return TemplateConversion(
         source=os.fspath(source),

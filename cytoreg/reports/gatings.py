@@ -1,4 +1,7 @@
-"""Pictures of gates: the parent's events as a density, the outline of the gate on them, and what it counted."""
+"""Pictures of gates: the parent's events as a density, the outline of the gate on them, and what it counted.
+
+A veil lies over what the gate leaves out, unless its outline is closed and so says it by itself.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from cytoreg.reports.words import flag_words, percent_with_interval
 
 __all__ = ["GatePicture", "gate_pictures"]
 
+VEIL = "#1C2733"
 OUTLINE = "#C24E00"  # darker than vermilion, to stand on deep blue and on white
 LEFT, RIGHT, TOP, BOTTOM = 34.0, 206.0, 8.0, 164.0
 
@@ -74,6 +78,7 @@ def draw_gate(picture: Mapping[str, Any], describes: str) -> Markup:
     clipped = element(
         "svg",
         inside,
+        _veil(picture.get("left_out") or (), panel),
         *outlines,
         x=LEFT,
         y=TOP,
@@ -125,6 +130,15 @@ def _histogram(counts: Counts) -> Markup:
     step = (RIGHT - LEFT) / len(row)
     points = [(LEFT + (i + 0.5) * step, BOTTOM - 0.9 * (BOTTOM - TOP) * v / top) for i, v in enumerate(row)]
     return area(points, BOTTOM, fill="#BDD8EC", stroke="#1F6DA8", stroke_width=1.0)
+
+
+def _veil(boxes: Sequence[Sequence[float]], panel: Panel) -> Markup:
+    """One shape over all boxes (x from, x to, y from, y to), so that no edge between them shows."""
+    steps = []
+    for left, right, low, high in boxes:
+        a, b, c, d = panel.x(float(left)), panel.x(float(right)), panel.y(float(low)), panel.y(float(high))
+        steps.append(f"M{a:.1f} {c:.1f}H{b:.1f}V{d:.1f}H{a:.1f}Z")
+    return element("path", d="".join(steps), fill=VEIL, fill_opacity=0.13) if steps else Markup("")
 
 
 def _outline(shape: Mapping[str, Any], panel: Panel) -> Markup:

@@ -14,6 +14,7 @@ from cytoreg.fcs.sample import Sample
 from cytoreg.gating.axis_binding import AxisBinder
 from cytoreg.gating.events import Axis, Events, Node
 from cytoreg.gating.gates import Gate
+from cytoreg.gating.left_out import Box, left_out
 from cytoreg.gating.picture import outline as outline_of
 from cytoreg.gating.picture import ticks
 from cytoreg.gating.result import AppliedGate, Result
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["correlation", "density", "trajectory"]
 
-OUTLINE = "#C24E00"
+OUTLINE, VEIL = "#C24E00", "#1C2733"
 BLANK = Template(name="display", populations={})
 Array = npt.NDArray[np.float64]
 
@@ -42,7 +43,7 @@ def density(
     ax: Axes | None = None,
     bins: int = 128,
 ) -> Axes:
-    """Events as a density on one or two display axes, with the outline of a gate.
+    """Events as a density on one or two display axes, with the outline of a gate and a veil over what an open one leaves out.
 
     sample: an opened file, whose events are all shown, compensated as the template says (by the file's own
     matrix without one); or the Result of gating it. x, y: markers or channels; without y a histogram.
@@ -94,6 +95,8 @@ def density(
     else:
         _draw_density(axes, _finite(columns), spans, bins)
     _label(axes, [events.axes[axis] for axis in wanted], spans)
+    if shown is not None:
+        _draw_veil(axes, left_out(shown, wanted, spans), flat=y is None)
     for shape in outline_of(shown, wanted) if shown is not None else ():
         if shape["kind"] == "line":
             (axes.axvline if shape["axis"] == "x" else axes.axhline)(shape["at"], color=OUTLINE, linewidth=1.5)
@@ -257,6 +260,18 @@ def _draw_density(axes: Axes, columns: list[Array], spans: list[tuple[float, flo
     axes.pcolormesh(
         x_edges, y_edges, shown, cmap=LinearSegmentedColormap.from_list("density", STOPS), rasterized=True
     )
+
+
+def _draw_veil(axes: Axes, boxes: Sequence[Box], *, flat: bool) -> None:
+    """Over what a gate leaves out; on one axis, over the whole height of the histogram."""
+    from matplotlib.collections import PolyCollection
+
+    corners = [[(a, c), (b, c), (b, d), (a, d)] for a, b, c, d in boxes]
+    where = axes.get_xaxis_transform() if flat else axes.transData
+    if corners:
+        veil = PolyCollection(corners, facecolor=VEIL, alpha=0.13, linewidth=0, antialiased=False, transform=where)
+        veil.set_label("left out")
+        axes.add_collection(veil, autolim=False)
 
 
 def _label(axes: Axes, bound: Sequence[Axis], spans: Sequence[tuple[float, float]]) -> None:

@@ -18,8 +18,9 @@ from cytoreg.errors import CytoregError, MissingDependency, StudyError
 from cytoreg.provenance import ENGINE_VERSION, file_hash, versions
 from cytoreg.study.count_sources import with_counts
 from cytoreg.study.definition import Study, load_study
+from cytoreg.study.gates_table import gates_table
 from cytoreg.study.running import SAMPLE_TABLES, clinical_of, link_and_analyse, tables_of, unit_of
-from cytoreg.tables import read_json, read_table, write_tables
+from cytoreg.tables import read_json, read_table, write_json, write_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,7 @@ KEYS = {
     "absolute": ("sample_id",),
     "failures": ("sample_id",),
     "linked": ("subject_id", "visit"),
+    "gates": ("sample_id", "population", "entry"),
 }
 LINKED = ("linked", "unmatched", "infusions", "associations", "claims", "imputed")
 
@@ -91,7 +93,7 @@ def verify(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Verification:
-    """Gate the tubes of a results folder again, link and analyse again, and compare every row. Writes nothing there.
+    """Gate the tubes of a results folder again, link and analyse again, and compare every row and gate. Writes nothing there.
 
     study: where the study is; where the run's provenance says if not given. sample: only so many full tubes, the
     same ones each time, with those that share cuts with them. Raises CytoregError where the run cannot be repeated.
@@ -125,6 +127,11 @@ def verify(
             found = read_table(again, name)
             found = found if found is not None else table.iloc[:0]
             compared.append(_compare(name, _of(table, names), _of(found, names)))
+        if (kept := folder / "gates.json").is_file():
+            placed = [rows["gates"] for rows in gated.tables.values() if "gates" in rows]
+            write_json(again / "gates.json", placed)  # read again as what it is compared with was
+            was, now = (gates_table(read_json(path), path) for path in (kept, again / "gates.json"))
+            compared.append(_compare("gates", _of(was, names), _of(now, names)))
         source = again if sample is None else folder
         tables = {name: table for name in SAMPLE_TABLES if (table := read_table(source, name)) is not None}
         try:

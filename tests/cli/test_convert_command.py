@@ -116,7 +116,7 @@ def test_two_files_that_would_become_one(convert: Command, tube: Path, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["in.fcs", "in.fcs"], 1, "is the file that is read"),
+        (["in.fcs", "in.fcs"], 1, "is a file that is read"),
         (["absent.fcs", "out.csv"], 1, "absent.fcs: there is no such file"),
         (["in.fcs", "out.xls"], 1, ".xls is not written as events"),
         (["in.fcs", "out.fcs", "--pattern", "x"], 1, "belong to de-identification"),

@@ -55,6 +55,39 @@ def test_an_export_does_not_replace_a_file_unless_it_is_told_to(run: Command, fo
     assert out.read_text(encoding="utf-8").startswith("FSC-A,SSC-A")
 
 
+@pytest.mark.parametrize("kind", ["table", "csv", "json", "parquet"])
+def test_a_table_replaces_a_table_and_nothing_else_unless_it_is_told_to(
+    run: Command, folder: Path, kind: str
+) -> None:
+    out = folder / "table"
+    for before in ("table", "csv", "json", "parquet"):
+        assert run("--format", before, "--out", out, "--force")[0] == 0
+        assert run("--format", kind, "--out", out)[0] == 0
+    written = out.read_bytes()
+    for mine in (
+        b"mine",
+        b"population,treatment\n1,2\n",
+        b'[{"patient": 1}]',
+        b"PAR1 and no more",
+        b"\xff\xfe\x00",
+    ):
+        out.write_bytes(mine)
+        status, printed, err = run("--format", kind, "--out", out)
+        assert (status, printed) == (1, "") and "table: is there already" in err and len(err.splitlines()) == 1
+        assert out.read_bytes() == mine
+    if kind != "parquet":  # which notes when it was written
+        assert run("--format", kind, "--out", out, "--force")[0] == 0
+        assert out.read_bytes() == written
+
+
+def test_an_empty_table_is_known_again(run: Command, folder: Path) -> None:
+    (folder / "t.yaml").write_text(
+        "cytoreg: 1\nname: t\nsamples: {t.fcs: {compensation: none, populations: {}}}\n", encoding="utf-8"
+    )
+    for kind in ("table", "csv", "json", "parquet"):
+        assert run("--format", kind, "--out", folder / "out")[0] == 0
+
+
 @pytest.mark.parametrize("name", ["t.fcs", "t.yaml"])
 @pytest.mark.parametrize("words", [["--export", "A", "--force"], ["--format", "csv"]])
 def test_a_file_that_is_read_is_never_replaced(run: Command, folder: Path, name: str, words: list[str]) -> None:

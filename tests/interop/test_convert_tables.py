@@ -258,7 +258,7 @@ def test_a_target_is_not_overwritten_unless_asked_and_the_source_never(tmp_path:
     convert(source, tmp_path / "there.csv", force=True)
     (tmp_path / "link.fcs").symlink_to(source)
     for target in (source, tmp_path / "link.fcs"):
-        with pytest.raises(StoreError, match="is the file that is read"):
+        with pytest.raises(StoreError, match="is a file that is read"):
             convert(source, target, force=True)
     assert source.read_bytes() == before
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import flowkit
@@ -14,13 +16,16 @@ import cytoreg
 from cytoreg import TemplateError
 from cytoreg.compensation import Matrix
 from cytoreg.fcs import Spillover, write_fcs
-from cytoreg.gating import Result, Template
+from cytoreg.gating import Result, Template, parse_template
 from cytoreg.gating.axes import AxisSpec, Ratio
 from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon, Range, Rectangle, Reference
 from cytoreg.gating.spec import drawn
-from cytoreg.gating.template import Population
+from cytoreg.gating.template import Population, SampleGates
+from cytoreg.gating.write_template import template_to_yaml
 from cytoreg.interop.flowjo import read, write
+from cytoreg.interop.template_conversion import convert_template
 from cytoreg.transforms import Arcsinh, Biexponential, Linear, Log, Logicle
+from cytoreg.yamlfile import YamlDocument
 
 CHANNELS = ["FSC-A", "SSC-A", "FL1-A", "FL2-A", "FL3-A"]
 
@@ -106,18 +111,21 @@ def test_flowkit_finds_the_same_events_in_what_is_written(fcs: Path, tmp_path: P
     assert {name: int((back[name] != mask).sum()) for name, mask in ours.items()} == dict.fromkeys(ours, 0)
 
 
-def test_an_ellipse_comes_back_the_same_and_is_a_polygon_of_128_corners_to_flowkit(
-    fcs: Path, tmp_path: Path
+@pytest.mark.parametrize(("rule", "kind"), [("events", Polygon), ("flowjo", Ellipse)])
+def test_an_ellipse_holds_the_same_events_again_and_in_flowkit(
+    fcs: Path, tmp_path: Path, rule: str, kind: type
 ) -> None:
+    """As a polygon of 256 corners, or as an ellipse, which is one of 128 to FlowKit."""
     axes = {name: AxisSpec(name, name, transform=SCALES["biexponential"], exact=True) for name in CHANNELS[2:]}
     shape = Ellipse(("FL1-A", "FL2-A"), (2000.0, 1900.0), ((300_000.0, 90_000.0), (90_000.0, 90_000.0)), 1.2)
-    result = cytoreg.gate(cytoreg.read_fcs(fcs), template({"e": ("root", shape)}, **axes))
+    made = template({"e": ("root", shape)}, **axes)
     out = tmp_path / "out.wsp"
-    write(result, out)
-    ours = result.mask("e")
+    write(cytoreg.gate(cytoreg.read_fcs(fcs), made, rule=rule), out)
+    ours = cytoreg.gate(cytoreg.read_fcs(fcs), made, rule="events").mask("e")
     assert ours.sum() > 150
     assert (by_flowkit(out, fcs)["e"] != ours).sum() <= 2
     again, _ = read(out)
+    assert isinstance(again.for_sample("cells.fcs").populations["e"].gate.geometry, kind)
     assert (cytoreg.gate(cytoreg.read_fcs(fcs), again, rule="events").mask("e") == ours).all()
 
 
@@ -258,16 +266,42 @@ def test_a_polygon_below_the_axis_is_counted_as_drawn_by_flowjos_rule(tmp_path: 
     assert abs(again.count("p") - result.count("p")) <= 1 < result.count("p")
 
 
-def test_an_ellipse_that_flowjo_counts_otherwise_is_said_with_both_numbers(dense: Path, tmp_path: Path) -> None:
-    shape = Ellipse(("FSC-A", "SSC-A"), (90_100.0, 90_200.0), ((1.6e6, 0.0), (0.0, 1.6e6)), 2.0)
-    made = template({"e": ("root", shape)}, **PLAIN)
-    result = cytoreg.gate(cytoreg.read_fcs(dense), made)
+SMALL = Ellipse(("FSC-A", "SSC-A"), (90_100.0, 90_200.0), ((1.6e6, 0.4e6), (0.4e6, 0.9e6)), 2.0)
+
+
+def test_a_small_ellipse_is_counted_as_drawn_by_flowjos_rule(dense: Path, tmp_path: Path) -> None:
+    """As an ellipse, on 256 bins, FlowJo would decide hundreds of these events otherwise."""
+    sample = cytoreg.read_fcs(dense)
+    made = template({"e": ("root", SMALL)}, **PLAIN)
+    inside = cytoreg.gate(sample, made).mask("e")
+    coarse = cytoreg.gate(sample, made, rule="flowjo").mask("e")
+    assert (coarse != inside).sum() > 200
+    lost = write(made, tmp_path / "out.wsp")
+    assert "t.fcs: an ellipse on FSC-A and SSC-A has become a polygon of 256 corners" in lost[0]
+    by_flowjo = read(tmp_path / "out.wsp")[0].for_sample("t.fcs")
+    assert by_flowjo.rule == "flowjo"
+    assert (cytoreg.gate(sample, by_flowjo).mask("e") != inside).sum() <= 8 < inside.sum()
+    polygon = by_flowjo.populations["e"].gate.geometry
+    assert isinstance(polygon, Polygon)
+    x, y = np.array(polygon.vertices).T
+    area = abs(np.sum(x * np.roll(y, 1) - y * np.roll(x, 1))) / 2  # the shoelace formula
+    assert area == pytest.approx(np.pi * 4 * math.sqrt(1.6e6 * 0.9e6 - 0.4e6**2), rel=1e-9)
+
+
+def test_an_ellipse_that_flowjo_counts_otherwise_is_said_with_both_numbers(tmp_path: Path) -> None:
+    """One that goes beyond its scale stays an ellipse: a polygon's corners would be moved to the end of the scale."""
+    events = np.random.default_rng(6).uniform(1e4, 262_143, size=(20_000, 2)).astype(np.float32)
+    write_fcs(tmp_path / "x.fcs", events, CHANNELS[:2])
+    sample = cytoreg.read_fcs(tmp_path / "x.fcs")
+    axes = {name: AxisSpec(name, transform=Biexponential(), compensation="none") for name in CHANNELS[:2]}
+    center = tuple(float(v) for v in Biexponential().forward(np.array([2.2e5, 2.3e5])))
+    made = template({"e": ("root", Ellipse(("FSC-A", "SSC-A"), center, ((9e4, 0.0), (0.0, 9e4)), 1.0))}, **axes)
+    result = cytoreg.gate(sample, made)
     (sentence,) = write(result, tmp_path / "out.wsp")
-    by_flowjo = cytoreg.gate(cytoreg.read_fcs(dense), read(tmp_path / "out.wsp")[0]).count("e")
+    by_flowjo = cytoreg.gate(sample, read(tmp_path / "out.wsp")[0]).count("e")
     assert by_flowjo != result.count("e")
     assert sentence == f"population 'e': {by_flowjo} events on FlowJo's grid, {result.count('e')} here"
-    said = "\n".join(write(made, tmp_path / "plain.wsp"))
-    assert "bins of FlowJo's grid across" in said and "at the edges" in said
+    assert "at the edges" in "\n".join(write(made, tmp_path / "plain.wsp"))
 
 
 def test_rectangles_alone_say_nothing_of_a_grid(tmp_path: Path) -> None:
@@ -289,3 +323,34 @@ def test_the_matrix_of_the_file_and_one_of_the_template_do_not_merge(tmp_path: P
             sentence.startswith(f"t.fcs: population {order[1]!r}: it needs the matrix") for sentence in lost
         )
         assert list(read(tmp_path / "out.wsp")[0].for_sample("t.fcs").populations) == [order[0]]
+
+
+def test_groups_are_carried_through_yaml_and_a_workspace(tmp_path: Path) -> None:
+    one = template({"r": ("root", Range(("FSC-A",), 1.0))}, **{"FSC-A": AxisSpec("FSC-A", exact=True)})
+    gates = {name: SampleGates(one, (name,)) for name in ("a.fcs", "b.fcs", "c.fcs")}
+    groups = {"T cells": ("a.fcs", "c.fcs"), "<B> & others": ("b.fcs",)}
+    made = Template("t", {}, rule="flowjo", samples=gates, groups=groups)
+    (tmp_path / "t.yaml").write_text(template_to_yaml(made), encoding="utf-8")
+    by_yaml = cytoreg.load_template(tmp_path / "t.yaml")
+    write(by_yaml, tmp_path / "out.wsp")
+    nodes = ET.parse(tmp_path / "out.wsp").getroot().findall("Groups/GroupNode")
+    ids = {node.get("name"): [ref.get("sampleID") for ref in node.iter("SampleRef")] for node in nodes}
+    assert ids == {"All Samples": ["1", "2", "3"], "T cells": ["1", "3"], "<B> & others": ["2"]}
+    again, _ = read(tmp_path / "out.wsp")
+    assert by_yaml.groups == again.groups == groups  # that of all samples says nothing
+    assert replace(made, groups={}).digest == made.digest  # they decide no number
+    bad = YamlDocument("t", {**made.describe(), "groups": {"T cells": ["a.fcs", "d.fcs"]}})
+    with pytest.raises(TemplateError, match=r"key groups\.T cells\.1: unknown sample 'd\.fcs'; "):
+        parse_template(bad)
+    done = convert_template(tmp_path / "out.wsp", tmp_path / "one.yaml", sample="a.fcs")
+    assert "the groups T cells, <B> & others: the new file holds the gates of one sample" in done.lost
+
+
+def test_gates_of_a_group_without_samples_are_said(tmp_path: Path) -> None:
+    one = template({"r": ("root", Range(("FSC-A",), 1.0))}, **{"FSC-A": AxisSpec("FSC-A", exact=True)})
+    write(one, tmp_path / "out.wsp")
+    text = (tmp_path / "out.wsp").read_text(encoding="utf-8")
+    node = '<GroupNode name="Later"><Group name="Later"/><Subpopulations><Population name="x"/></Subpopulations></GroupNode>'
+    (tmp_path / "out.wsp").write_text(text.replace("</Groups>", f"{node}</Groups>"), encoding="utf-8")
+    _, lost = read(tmp_path / "out.wsp")
+    assert lost == ["group 'Later': its gates are of no sample"]

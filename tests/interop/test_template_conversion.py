@@ -81,7 +81,16 @@ def test_what_cannot_be_written_is_one_line(drawn: Path, tmp_path: Path) -> None
     with pytest.raises(StoreError, match=r"\.gml is not written as gates; there are: \.wsp, \.xml"):
         convert_template(drawn, tmp_path / "a.gml")
     with pytest.raises(StoreError, match="is there already"):
-        convert_template(drawn, drawn)
+        convert_template("tbnk", drawn)
+    before = drawn.read_bytes()
+    for force in (False, True):
+        with pytest.raises(StoreError, match="is a file that is read; give the new one another name"):
+            convert_template(drawn, drawn, force=force)
+    linked = tmp_path / "linked.yaml"
+    linked.symlink_to(drawn)
+    with pytest.raises(StoreError, match="is a file that is read"):
+        convert_template(drawn, linked, force=True)
+    assert drawn.read_bytes() == before
     with pytest.raises(TemplateError, match="there is no such template file"):
         convert_template(tmp_path / "absent.wsp", tmp_path / "a.yaml")
     with pytest.raises(TemplateError, match="no gate that GatingML can say"):

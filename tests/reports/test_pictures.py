@@ -186,3 +186,20 @@ def test_ticks_are_round_and_lie_in_the_span() -> None:
 def test_text_and_attributes_of_a_drawing_are_escaped() -> None:
     made = element("text", "<b>&", class_='a" onload="b')
     assert made == '<text class="a&#34; onload=&#34;b">&lt;b&gt;&amp;</text>'
+
+
+def test_a_veil_lies_over_the_boxes_that_a_gate_leaves_out() -> None:
+    stored = {**picture(), "left_out": [[1.0, 2.0, 0.5, 4.0]]}
+    drawing = str(draw_gate(stored, "a"))
+    (d,) = re.findall(r'<path d="(M[^"]*H[^"]*V[^"]*H[^"]*Z)"', drawing)
+    left, low, right, high = map(float, re.findall(r"-?[\d.]+", d)[:4])
+    x, y = stored["x"], stored["y"]
+
+    def across(value: float) -> float:
+        return LEFT + (value - x["min"]) / (x["max"] - x["min"]) * (RIGHT - LEFT)
+
+    def up(value: float) -> float:
+        return BOTTOM + (value - y["min"]) / (y["max"] - y["min"]) * (TOP - BOTTOM)
+
+    assert [left, right, low, high] == pytest.approx([across(1), across(2), up(0.5), up(4)], abs=0.06)
+    assert drawing.count("<path") == str(draw_gate(picture(), "a")).count("<path") + 1

@@ -144,3 +144,13 @@ def test_no_figure_is_left_open_and_pyplot_is_not_loaded() -> None:
 def test_reports_load_nothing_heavy_before_they_are_used() -> None:
     code = "import sys, cytoreg.reports; assert not {'pandas', 'scipy', 'matplotlib', 'jinja2'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_veil_says_which_side_of_an_open_gate_is_left_out(sample: Sample, ax: Axes) -> None:
+    cytoreg.plot.density(sample, "FL1-A", "CD8", gate=Range(("CD8",), max=2.0), ax=ax)
+    (veil,) = [item for item in ax.collections if item.get_label() == "left out"]
+    corners = veil.get_paths()[0].vertices
+    assert (corners[:, 0].min(), corners[:, 0].max()) == pytest.approx(ax.get_xlim())
+    assert (corners[:, 1].min(), corners[:, 1].max()) == pytest.approx((2.0, ax.get_ylim()[1]))
+    closed = cytoreg.plot.density(sample, "FL1-A", "CD8", gate=Ellipse(("FL1-A", "CD8"), (2, 2), ((1, 0), (0, 1))))
+    assert not [item for item in closed.collections if item.get_label() == "left out"]

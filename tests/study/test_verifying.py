@@ -49,6 +49,13 @@ def doctored(folder: Path, name: str, column: str, sample: str, change: float) -
     table.to_parquet(folder / f"{name}.parquet", index=False)
 
 
+def leaves(value: object) -> int:
+    """How many numbers, words and empty lists a gate is said with."""
+    if isinstance(value, dict | list) and value:
+        return sum(leaves(item) for item in (value.values() if isinstance(value, dict) else value))
+    return 1
+
+
 def test_a_run_is_the_same_to_the_bit_and_nothing_is_written(finished: Run) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*")}
     done = verify(finished.folder, jobs=2)
@@ -61,7 +68,10 @@ def test_a_run_is_the_same_to_the_bit_and_nothing_is_written(finished: Run) -> N
     linked = [pd.read_parquet(finished.folder / f"{n}.parquet") for n in ("linked", "unmatched", "associations")]
     infusions = finished.folder / "infusions.parquet"
     more = len(pd.read_parquet(infusions)) if infusions.is_file() else 0
-    assert done.rows == stored + sum(map(len, linked)) + more
+    placed = json.loads((finished.folder / "gates.json").read_text(encoding="utf-8"))
+    gates = sum(leaves(gate) - 1 for sample in placed for gate in sample["gates"])  # but for their names
+    assert gates > 100
+    assert done.rows == stored + sum(map(len, linked)) + more + gates
     assert {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*")} == before
 
 
@@ -84,6 +94,26 @@ def test_the_last_digits_may_differ_and_are_counted(study: Path, drawn: str) -> 
     assert (done.same, done.close) == (True, 1)
     doctored(study / "results", "intensities", "median", drawn, 1 + 1e-8)
     assert [d.column for d in verify(study / "results", sample=1, jobs=1).differences] == ["median"]
+
+
+def test_a_gate_that_is_not_what_it_was_is_named(study: Path, drawn: str) -> None:
+    path = study / "results" / "gates.json"
+    samples = json.loads(path.read_text(encoding="utf-8"))
+    (gates,) = (sample["gates"] for sample in samples if sample["sample_id"] == drawn)
+    moved = next(gate for gate in gates if "range" in gate["gate"] and "min" in gate["gate"]["range"])
+    other = next(gate for gate in gates if gate is not moved)
+    moved["gate"]["range"]["min"] *= 1 + 1e-6
+    other["reasons"] = ["somebody says so"]
+    path.write_text(json.dumps(samples), encoding="utf-8")
+    done = verify(study / "results", sample=1, jobs=1)
+    found = {(d.row, d.column) for d in done.differences if d.table == "gates"}
+    assert len(done.differences) == len([d for d in done.differences if d.table == "gates"])
+    assert (f"{drawn} {moved['population']} gate.range.min", "number") in found
+    assert any(row.startswith(f"{drawn} {other['population']} reasons") for row, _ in found)
+    assert len(found) <= 3
+    path.write_text('{"a": 1}', encoding="utf-8")
+    with pytest.raises(StoreError, match="is not a list of samples with their gates"):
+        verify(study / "results", sample=1, jobs=1)
 
 
 def test_rows_that_are_gone_or_new_are_named(study: Path, drawn: str) -> None:

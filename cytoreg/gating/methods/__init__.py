@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cytoreg.errors import TemplateError
 from cytoreg.gating.methods._control import CONTROLS
 from cytoreg.gating.methods._fit import (
     CannotFit,
     Fit,
     NoControl,
-    ThresholdParams,
     View,
     cut_range,
     enough,
@@ -27,6 +27,11 @@ from cytoreg.gating.methods._fit import (
     looked_at,
 )
 from cytoreg.gating.methods._plug_ins import checked_fit, plug_in, plug_in_names, provider_of
+from cytoreg.lazy import lazily
+from cytoreg.yamlfile import YamlDocument
+
+if TYPE_CHECKING:
+    from cytoreg.gating.methods._params import ThresholdParams
 
 __all__ = [
     "CONTROLS",
@@ -47,8 +52,11 @@ __all__ = [
     "params_of",
     "plug_in_names",
     "provider_of",
+    "read_params",
     "recut_of",
 ]
+
+__getattr__ = lazily(__name__, {"ThresholdParams": "_params"})  # pydantic loads with it
 
 
 @cache
@@ -65,6 +73,17 @@ def is_method(kind: str) -> bool:
 def params_of(kind: str) -> Any:
     """The schema of a method's parameters. Raises TemplateError for a plug-in that cannot be used."""
     return _module(kind).Params
+
+
+def read_params(kind: str, document: YamlDocument) -> Any:
+    """A method's parameters as a template writes them. Raises TemplateError with file, line and key."""
+    from cytoreg.strictmodel import validate  # pydantic: a template with drawn gates alone does without it
+
+    try:
+        schema = params_of(kind)
+    except TemplateError as problem:  # of a plug-in
+        raise TemplateError(f"{document.where(())}: {problem}") from None
+    return validate(schema, document, TemplateError)
 
 
 def fit(kind: str, view: View, params: Any) -> Fit:

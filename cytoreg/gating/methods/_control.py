@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING
 
-from cytoreg.gating.methods._fit import Array, By, NoControl, ThresholdParams, View, finite
+from cytoreg.gating.methods._fit import Array, NoControl, View, finite
 
-__all__ = ["CONTROLS", "ControlParams", "control_values"]
+if TYPE_CHECKING:
+    from cytoreg.gating.methods._params import ControlParams
+
+__all__ = ["CONTROLS", "control_values"]
 
 CONTROLS = {"fmo": "FMO", "isotype": "isotype", "unstained": "unstained"}  # methods that need a control tube
-
-
-class ControlParams(ThresholdParams):
-    """percentile: of the control's events in the same parent (or in `from`), which lie below the cut.
-
-    by: which control tubes are used: those of the same batch (or `control_set`), subject, or all of the study.
-    """
-
-    percentile: float = Field(default=99.5, gt=0, lt=100)
-    by: By = "batch"
-
-    @model_validator(mode="after")
-    def _of_a_control(self) -> ControlParams:
-        if self.pull is not None:
-            raise ValueError("pull is for cuts that each tube places itself; this one comes from a control")
-        return self
 
 
 def control_values(view: View, params: ControlParams, kind: str) -> Array:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
 
 from cytoreg.gating.gates import Gate, Range
 from cytoreg.gating.methods._influence import Influence
-from cytoreg.yamlfile import StrictModel
+from cytoreg.lazy import lazily
+
+if TYPE_CHECKING:
+    from cytoreg.gating.methods._params import ThresholdParams
 
 __all__ = [
     "Array",
@@ -30,6 +32,8 @@ __all__ = [
     "graded",
     "looked_at",
 ]
+
+__getattr__ = lazily("cytoreg.gating.methods", {"ThresholdParams": "_params"})  # pydantic loads with it
 
 Array = npt.NDArray[np.float64]
 By = Literal["sample", "batch", "subject", "study"]
@@ -80,37 +84,6 @@ class View(Protocol):
         kind: `fmo` (the control that lacks the marker), `isotype` or `unstained`.
         """
         ...
-
-
-class ThresholdParams(StrictModel):
-    """What all methods that place one cut on one axis take.
-
-    on: the axis. keep: which side of the cut. by: over which tubes the cut is shared. source (`from` in a
-    template): the population to look at, the parent where it is not given. min_events: the fewest to fit.
-
-    pool: how tubes that share a cut come to one: the `median` of their cuts, or one fit to the events of all
-    (`pooled`), in which each tube, or each event, weighs the same (`weigh`). pull: each tube keeps its own cut unless
-    that lies more than so many robust SDs from the others'; then it takes the shared one.
-    """
-
-    on: str
-    source: str | None = Field(default=None, alias="from")
-    keep: Keep = "above"
-    by: By = "sample"
-    pool: Pool = "median"
-    weigh: Weigh = "tubes"
-    pull: float | None = Field(default=None, gt=0)
-    fallback: Any = None
-    min_events: int = Field(default=100, ge=1)
-
-    @model_validator(mode="after")
-    def _shared_by_some(self) -> ThresholdParams:
-        said = self.model_fields_set & {"pool", "pull", "weigh"}
-        if said and self.by == "sample":
-            raise ValueError(f"{min(said)} is for a cut that tubes share; say by: batch, subject or study")
-        if "weigh" in said and self.pool != "pooled":
-            raise ValueError("weigh is for pool: pooled")
-        return self
 
 
 def cut_range(on: str, cut: float, keep: Keep) -> Range:

@@ -6,9 +6,8 @@ anything else, with `Params` and `fit` as our own methods have them (`docs/guide
 
 from __future__ import annotations
 
-import importlib.metadata
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,14 +15,19 @@ from cytoreg.errors import TemplateError
 from cytoreg.gating.gates import Ellipse, Polygon, Range, Rectangle
 from cytoreg.gating.methods._fit import CannotFit, Fit, View
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 __all__ = ["GROUP", "checked_fit", "plug_in", "plug_in_names", "provider_of"]
 
 GROUP = "cytoreg.gating_methods"
 
 
 @cache
-def _entry_points() -> dict[str, tuple[importlib.metadata.EntryPoint, ...]]:
-    found: dict[str, tuple[importlib.metadata.EntryPoint, ...]] = {}
+def _entry_points() -> dict[str, tuple[EntryPoint, ...]]:
+    import importlib.metadata  # slow to load, and few templates name a plug-in
+
+    found: dict[str, tuple[EntryPoint, ...]] = {}
     for point in importlib.metadata.entry_points(group=GROUP):
         found[point.name] = (*found.get(point.name, ()), point)
     return found
@@ -92,7 +96,7 @@ def is_whole(gate: Range | Rectangle | Polygon | Ellipse) -> bool:
             return bool(np.isfinite([*center, *np.ravel(covariance), distance]).all())
 
 
-def _package(point: importlib.metadata.EntryPoint) -> str:
+def _package(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown package"
 
 

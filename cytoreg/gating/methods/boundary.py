@@ -13,7 +13,7 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from cytoreg.gating.gates import Gate, Range, Rectangle
 from cytoreg.gating.methods._fit import Array, CannotFit, Fit, View, enough, few, graded
-from cytoreg.yamlfile import StrictModel
+from cytoreg.strictmodel import StrictModel
 
 MANY = 0.1  # of the events left out: so many, and the tube rather than a few events is off scale
 CLOSE = 0.01  # of the events: what lies next to the end says how many would share a value by chance

@@ -6,9 +6,10 @@ that has every other reagent.
 
 from __future__ import annotations
 
-from cytoreg.gating.methods._control import ControlParams, control_values
+from cytoreg.gating.methods._control import control_values
 from cytoreg.gating.methods._density import Histogram
 from cytoreg.gating.methods._fit import Array, Fit, View
+from cytoreg.gating.methods._params import ControlParams
 from cytoreg.gating.methods._percentile import percentile_fit, percentile_recut
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
-from cytoreg.gating.methods._control import ControlParams, control_values
+from cytoreg.gating.methods._control import control_values
 from cytoreg.gating.methods._density import Histogram
 from cytoreg.gating.methods._fit import Array, Fit, View
+from cytoreg.gating.methods._params import ControlParams
 from cytoreg.gating.methods._percentile import percentile_fit, percentile_recut
 from cytoreg.markers import is_foxp3
 

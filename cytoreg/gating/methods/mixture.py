@@ -18,7 +18,7 @@ from cytoreg.gating.methods._em import Array, Mixture, Prior, distance_of, fit_m
 from cytoreg.gating.methods._em_influence import numbers_of, pulls_of
 from cytoreg.gating.methods._fit import CannotFit, Fit, View, cut_range, enough, few, graded
 from cytoreg.gating.methods._influence import Influence
-from cytoreg.yamlfile import StrictModel
+from cytoreg.strictmodel import StrictModel
 
 LEAST_WEIGHT = 0.05
 UNSETTLED = 0.25  # the score of a mixture that did not come to rest

@@ -22,7 +22,7 @@ from cytoreg.gating.geometry import SIGNS
 from cytoreg.gating.methods import valley
 from cytoreg.gating.methods._em import Mixture, fit_mixture, marginal_log, thinned
 from cytoreg.gating.methods._fit import Array, CannotFit, Fit, View, enough, few, graded
-from cytoreg.yamlfile import StrictModel
+from cytoreg.strictmodel import StrictModel
 
 INF = float("inf")
 APART = 0.5  # in sums of two SDs: component means that lie closer are one side of an axis

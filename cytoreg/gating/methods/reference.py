@@ -12,12 +12,14 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
-from cytoreg.errors import suggest
+from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.gates import Ellipse, Gate, Polygon, Range, Rectangle
 from cytoreg.gating.geometry import GEOMETRY
 from cytoreg.gating.methods._fit import CannotFit, Fit, View, enough, few, graded
 from cytoreg.gating.methods._landmarks import PROBABILITIES, Landmarks, Map, landmarks_of, mapped
-from cytoreg.yamlfile import StrictModel
+from cytoreg.schema import read_schema
+from cytoreg.strictmodel import StrictModel
+from cytoreg.yamlfile import YamlDocument
 
 FAR = 0.25  # largest difference of the cumulative distributions: so far, the parent is another population
 SHAPES = ("range", "rectangle", "polygon", "ellipse")
@@ -72,7 +74,12 @@ class Params(StrictModel):
         if not isinstance(inner, dict):
             raise ValueError(f"gate: expected the keys of a {kind}, found {inner!r}")
         on = self.on if isinstance(self.on, str) else list(self.on)
-        found: Gate = GEOMETRY[kind].model_validate({"on": on, **inner}).gate()
+        try:
+            found: Gate = read_schema(
+                GEOMETRY[kind], YamlDocument(kind, {"on": on, **inner}), TemplateError
+            ).gate()
+        except TemplateError as problem:
+            raise ValueError(str(problem)) from None
         if found.on != self.axes:
             raise ValueError(f"gate: is on {', '.join(found.on)}, expected {', '.join(self.axes)}")
         return found

@@ -15,8 +15,7 @@ from cytoreg.gating.gates import Gate, Polygon
 from cytoreg.gating.methods._fit import Array, CannotFit, Fit, View, enough, few, graded
 from cytoreg.gating.methods._influence import Influence
 from cytoreg.gating.methods._order import median, percentiles, thinned
-from cytoreg.yamlfile import StrictModel
-
+from cytoreg.strictmodel import StrictModel
 
 MOST_EVENTS = 20_000
 

@@ -7,9 +7,10 @@ Cytometry 2001;45:194-205), and an FMO control is better.
 
 from __future__ import annotations
 
-from cytoreg.gating.methods._control import ControlParams, control_values
+from cytoreg.gating.methods._control import control_values
 from cytoreg.gating.methods._density import Histogram
 from cytoreg.gating.methods._fit import Array, Fit, View
+from cytoreg.gating.methods._params import ControlParams
 from cytoreg.gating.methods._percentile import percentile_fit, percentile_recut
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cytoreg.gating.result import Result
     from cytoreg.gating.template import Template
 
-__all__ = ["groups_of", "read", "recognises", "write"]
+__all__ = ["groups_of", "load", "read", "recognises", "write"]
 
 
 def recognises(head: bytes) -> bool:
@@ -29,6 +29,13 @@ def read(path: Path) -> tuple[Template, list[str]]:
     from cytoreg.interop.flowjo.reading import read as read_workspace
 
     return read_workspace(path)
+
+
+def load(path: Path) -> Template:
+    """The same template, which makes the gates of a sample when they are asked for."""
+    from cytoreg.interop.flowjo.reading import load as load_workspace
+
+    return load_workspace(path)
 
 
 def groups_of(path: Path) -> dict[str, tuple[str, ...]]:

@@ -76,6 +76,7 @@ class SampleAxes:
         self.axes: dict[str, AxisSpec] = {}
         self.matrices: dict[str, Matrix] = {}
         self._gains = _gains(sample)
+        self._names = [name for key, name in sample.keywords.items() if key.endswith("N")]
         self._units: dict[str, float] = {}
 
     def name(self, parameter: str, *, bins: int = 256, linear: bool = False) -> str:
@@ -146,9 +147,10 @@ class SampleAxes:
         """A parameter's channel, and the name of its compensation."""
         matrix, plain = self.sample.matrix, self._plain(parameter)
         if isinstance(matrix, Matrix) and plain in matrix.fluorochromes:
-            self.matrices.setdefault(matrix.name, self._stored(matrix))
+            if matrix.name not in self.matrices:
+                self.matrices[matrix.name] = self._stored(matrix)
             return plain, matrix.name
-        known = {name for key, name in self.sample.keywords.items() if key.endswith("N")}
+        known = self._names
         if plain is not None and matrix == "from_file" and (plain in known or parameter not in known):
             return self._in_file(plain), "from_file"
         if plain is not None and matrix is None and plain in known and parameter not in known:
@@ -157,10 +159,9 @@ class SampleAxes:
 
     def _in_file(self, parameter: str) -> str:
         """The channel's name in the file: FlowJo writes `_` for `/`."""
-        names = [name for key, name in self.sample.keywords.items() if key.endswith("N")]
-        if parameter in names:
+        if parameter in self._names:
             return parameter
-        alike = [name for name in names if name.replace("/", "_") == parameter]
+        alike = [name for name in self._names if name.replace("/", "_") == parameter]
         return alike[0] if len(alike) == 1 else parameter
 
     def _stored(self, matrix: Matrix) -> Matrix:
@@ -170,8 +171,8 @@ class SampleAxes:
             return Matrix(matrix.name, names, matrix.fluorochromes, matrix.values)
         gains = [self._gains.get(name, 1.0) for name in names]
         rows = tuple(
-            tuple(value * self._divided(dye) / gain for value, gain in zip(row, gains, strict=True))
-            for dye, row in zip(matrix.fluorochromes, matrix.values, strict=True)
+            tuple(value * divided / gain for value, gain in zip(row, gains, strict=True))
+            for divided, row in zip(map(self._divided, matrix.fluorochromes), matrix.values, strict=True)
         )
         return Matrix(matrix.name, names, matrix.fluorochromes, rows)
 

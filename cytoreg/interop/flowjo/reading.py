@@ -10,17 +10,26 @@ from pathlib import Path
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.gating.gates import All, Any_, Gate, Not, Reference
 from cytoreg.gating.naming import ids_of, path_of, template_name
+from cytoreg.gating.samples import Samples
 from cytoreg.gating.spec import drawn
 from cytoreg.gating.template import ROOT, Population, SampleGates, Template
 from cytoreg.interop.flowjo.axes import NotCarried, SampleAxes
 from cytoreg.interop.flowjo.expression import parse_expression
-from cytoreg.interop.flowjo.records import Combined, Drawn, PopulationRecord, SampleRecord, Unknown, Workspace
+from cytoreg.interop.flowjo.records import (
+    Combined,
+    Drawn,
+    Listed,
+    PopulationRecord,
+    SampleRecord,
+    Unknown,
+    Workspace,
+)
 from cytoreg.interop.flowjo.shapes import gate_of
 from cytoreg.interop.flowjo.workspace import child, workspace
 from cytoreg.interop.flowjo.workspace9 import workspace9
 from cytoreg.interop.xmlfile import XmlFile, local_name
 
-__all__ = ["groups_of", "read"]
+__all__ = ["groups_of", "load", "read"]
 
 
 def read(path: Path) -> tuple[Template, list[str]]:
@@ -28,21 +37,50 @@ def read(path: Path) -> tuple[Template, list[str]]:
 
     Raises TemplateError with file and line where the file is not a workspace, or means nothing.
     """
+    lost: list[str] = []
+    template = _template(path, lost)
+    for key in template.samples:
+        template.samples[key]  # what is lost is found while the gates are made
+    return template, list(dict.fromkeys(lost))
+
+
+def load(path: Path) -> Template:
+    """The template of a workspace, which makes the gates of a sample when they are asked for.
+
+    Those of the first are made at once, so that a workspace that means nothing at all says so here; what is wrong with
+    the gates of another raises TemplateError where they are asked for.
+    """
+    template = _template(path, [])
+    template.samples[next(iter(template.samples))]
+    return template
+
+
+def _template(path: Path, lost: list[str]) -> Template:
+    """The template; what could not be carried over is added to `lost` as the gates of a sample are made."""
     file, found = _opened(path)
     if not found.samples:
         file.fail(file.root, "the workspace has no samples")
-    lost: list[str] = []
-    samples = {}
-    for key, sample in zip(_keys(found.samples), found.samples, strict=True):
-        samples[key] = _gates(file, key, sample, found, path, lost)
-    return Template(template_name(path.stem), {}, rule="flowjo", samples=samples, where=str(path)), list(
-        dict.fromkeys(lost)
-    )
+    listed = dict(zip(_keys(found.samples), found.samples, strict=True))
+
+    def make(key: str) -> SampleGates:
+        made = _gates(file, key, listed[key].record(), found, path, lost)
+        del listed[key]  # and with it the sample's part of the file
+        return made
+
+    samples = Samples({key: item.names for key, item in listed.items()}, make)
+    groups = {
+        name: members for name, members in _groups(found).items() if members and set(members) != set(samples)
+    }
+    lost += [f"group {name!r}: its gates are of no sample" for name in found.gated_alone]
+    return Template(template_name(path.stem), {}, rule="flowjo", samples=samples, groups=groups, where=str(path))
 
 
 def groups_of(path: Path) -> dict[str, tuple[str, ...]]:
     """The groups of a workspace: name -> its samples, by the names that `Template.samples` has."""
-    _, found = _opened(path)
+    return _groups(_opened(path)[1])
+
+
+def _groups(found: Workspace) -> dict[str, tuple[str, ...]]:
     by_id = {sample.id: key for key, sample in zip(_keys(found.samples), found.samples, strict=True)}
     return {name: tuple(by_id[one] for one in ids if one in by_id) for name, ids in found.groups.items()}
 
@@ -56,7 +94,7 @@ def _opened(path: Path) -> tuple[XmlFile, Workspace]:
     return file, workspace9(file) if old or (major and int(major.group()) < 10) else workspace(file)
 
 
-def _keys(samples: Sequence[SampleRecord]) -> list[str]:
+def _keys(samples: Sequence[Listed]) -> list[str]:
     """A name for each sample that no other has: the first of its own that is unique."""
     counts = Counter(name for sample in samples for name in sample.names)
     keys = []

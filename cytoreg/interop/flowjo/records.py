@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ __all__ = [
     "Derived",
     "Dimension",
     "Drawn",
+    "Listed",
     "PopulationRecord",
     "SampleRecord",
     "Scale",
@@ -119,13 +120,23 @@ class SampleRecord:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A sample by its id and what it may be called. record: reads the rest of it."""
+
+    id: str
+    names: tuple[str, ...]
+    record: Callable[[], SampleRecord]
+
+
+@dataclass(frozen=True)
 class Workspace:
     """The samples of a workspace, and the sample ids of each group.
 
-    version: 9 or 10. uses_gain: $PnG divides the values, as FlowJo was told for this cytometer.
+    gated_alone: groups that have gates and no samples. version: 9 or 10. uses_gain: $PnG divides the values, as FlowJo was told for this cytometer.
     """
 
     version: int
-    samples: tuple[SampleRecord, ...]
+    samples: tuple[Listed, ...]
     groups: Mapping[str, tuple[str, ...]]
+    gated_alone: tuple[str, ...] = ()
     uses_gain: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ from cytoreg.interop.flowjo.records import (
     Derived,
     Dimension,
     Drawn,
+    Listed,
     PopulationRecord,
     SampleRecord,
     Scale,
@@ -29,10 +31,11 @@ __all__ = [
     "child",
     "children",
     "count_of",
+    "gated_alone",
     "groups",
-    "kept_keywords",
     "names_of",
     "ratio_of",
+    "taken_keywords",
     "workspace",
 ]
 
@@ -51,8 +54,9 @@ def workspace(file: XmlFile) -> Workspace:
     cytometers = list(children(child(file.root, "Cytometers"), "Cytometer"))
     return Workspace(
         version=10,
-        samples=tuple(_sample(file, element) for element in children(listed, "Sample")),
+        samples=tuple(_listed(file, element) for element in children(listed, "Sample")),
         groups=groups(file.root),
+        gated_alone=gated_alone(file.root),
         uses_gain=any(attributes(element).get("useGain") == "1" for element in cytometers),
     )
 
@@ -81,11 +85,24 @@ def groups(root: Any) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def kept_keywords(element: Any) -> tuple[dict[str, str], str]:
-    """The keywords that gates need, and $FIL; nothing else of a patient's file is kept."""
+def gated_alone(root: Any) -> tuple[str, ...]:
+    """The groups that have gates and no samples, whose gates no sample repeats."""
+    empty = {name for name, ids in groups(root).items() if not ids}
+    nodes = children(child(root, "Groups"), "GroupNode")
+    drawn = {
+        node.get("name", "") for node in nodes if any(local_name(item) == "Population" for item in node.iter())
+    }
+    return tuple(sorted(empty & drawn))
+
+
+def taken_keywords(sample: Any) -> tuple[dict[str, str], str]:
+    """The keywords that gates need, and $FIL; nothing else of a patient's file is kept: they leave the tree."""
     said = {}
+    element = child(sample, "Keywords")
     for item in children(element, "Keyword"):
         said[item.get("name", "")] = item.get("value", "")
+    if element is not None:
+        sample.remove(element)
     return {key: value.strip() for key, value in said.items() if _KEPT.fullmatch(key)}, said.get(
         "$FIL", ""
     ).strip()
@@ -135,18 +152,25 @@ def _bare(text: str) -> str:
     return text[1:-1].strip()
 
 
-def _sample(file: XmlFile, element: Any) -> SampleRecord:
+def _listed(file: XmlFile, element: Any) -> Listed:
     node = child(element, "SampleNode")
     if node is None:
         file.fail(element, "a sample has a SampleNode, this has none")
     dataset = child(element, "DataSet")
     uri = unquote(dataset.get("uri", "")).removeprefix("file:") if dataset is not None else ""
     number = node.get("sampleID") or (dataset.get("sampleID", "") if dataset is not None else "")
-    keywords, fil = kept_keywords(child(element, "Keywords"))
+    keywords, fil = taken_keywords(element)
+    names = names_of(re.split(r"[/\\]", uri)[-1], node.get("name", ""), fil, number)
+    return Listed(number, names, partial(_sample, file, element, node, number, names, keywords))
+
+
+def _sample(
+    file: XmlFile, element: Any, node: Any, number: str, names: tuple[str, ...], keywords: Mapping[str, str]
+) -> SampleRecord:
     matrix, prefix, suffix = _matrix(file, element)
     return SampleRecord(
         id=number,
-        names=names_of(re.split(r"[/\\]", uri)[-1], node.get("name", ""), fil, number),
+        names=names,
         keywords=keywords,
         scales=_scales(file, child(element, "Transformations")),
         matrix=matrix,

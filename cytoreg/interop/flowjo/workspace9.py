@@ -7,6 +7,7 @@ from the table again (`curve9`). Gates are in linear values, Time in seconds by 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from cytoreg.compensation import Matrix
@@ -16,13 +17,23 @@ from cytoreg.interop.flowjo.records import (
     Combined,
     Dimension,
     Drawn,
+    Listed,
     PopulationRecord,
     SampleRecord,
     Scale,
     Unknown,
     Workspace,
 )
-from cytoreg.interop.flowjo.workspace import NAMELESS, child, children, count_of, groups, kept_keywords, names_of
+from cytoreg.interop.flowjo.workspace import (
+    NAMELESS,
+    child,
+    children,
+    count_of,
+    gated_alone,
+    groups,
+    names_of,
+    taken_keywords,
+)
 from cytoreg.interop.xmlfile import XmlFile, local_name
 
 __all__ = ["workspace9"]
@@ -37,23 +48,38 @@ def workspace9(file: XmlFile) -> Workspace:
         file.fail(file.root, "a FlowJo workspace has a SampleList, this has none")
     tables = list(children(child(file.root, "CalibrationTables"), "Table"))
     matrices = list(children(child(file.root, "CompensationMatrices"), "CompensationMatrix"))
-    samples = tuple(_sample(file, element, tables, matrices) for element in children(listed, "Sample"))
-    return Workspace(9, samples, groups(file.root))
+    samples = tuple(_listed(file, element, tables, matrices) for element in children(listed, "Sample"))
+    return Workspace(9, samples, groups(file.root), gated_alone(file.root))
 
 
-def _sample(file: XmlFile, element: Any, tables: list[Any], matrices: list[Any]) -> SampleRecord:
+def _listed(file: XmlFile, element: Any, tables: list[Any], matrices: list[Any]) -> Listed:
     node = child(element, "SampleNode")
     if node is None:
         file.fail(element, "a sample has a SampleNode, this has none")
-    keywords, fil = kept_keywords(child(element, "Keywords"))
+    keywords, fil = taken_keywords(element)
     number = element.get("sampleID") or node.get("sampleID", "")
+    names = names_of(fil, node.get("name", ""), number)
+    record = partial(_sample, file, element, node, number, names, keywords, tables, matrices)
+    return Listed(number, names, record)
+
+
+def _sample(
+    file: XmlFile,
+    element: Any,
+    node: Any,
+    number: str,
+    names: tuple[str, ...],
+    keywords: Mapping[str, str],
+    tables: list[Any],
+    matrices: list[Any],
+) -> SampleRecord:
     matrix, name, prefix, suffix = _matrix(file, element, matrices)
     scales: dict[str, Scale] = {}
     for parameter in children(element, "Parameter"):
         scales |= _scales(file, parameter, keywords, tables, name, prefix, suffix)
     return SampleRecord(
         id=number,
-        names=names_of(fil, node.get("name", ""), number),
+        names=names,
         keywords=keywords,
         scales=scales,
         matrix=matrix,

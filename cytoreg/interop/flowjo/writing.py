@@ -23,13 +23,12 @@ from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT, Population, Template
 from cytoreg.interop.flowjo.axes import NotCarried
 from cytoreg.interop.flowjo.writing_axes import DATATYPES, GATING, TRANSFORMS, AxisWriter
-from cytoreg.interop.flowjo.writing_grid import count_differences, resolution
+from cytoreg.interop.flowjo.writing_grid import count_differences, polygon_of, resolution
 from cytoreg.interop.left_behind import left_behind
 
 __all__ = ["write"]
 
 _NODES = {"all": "AndNode", "any": "OrNode", "not": "NotNode"}
-_FEW = 64  # bins across an ellipse, below which their edges hold much of it
 _PLAIN = {"annotation": "", "owningGroup": "", "expanded": "1", "sortPriority": "10", "count": "-1"}
 
 
@@ -44,21 +43,26 @@ def write(source: Template | Result, path: Path) -> list[str]:
         register_namespace(prefix, uri)
     root = Element("Workspace", {"version": "20.0", "flowJoVersion": "10.7.1", "curGroup": "All Samples"})
     SubElement(root, "Matrices")
-    groups = SubElement(SubElement(root, "Groups"), "GroupNode", {"name": "All Samples", **_PLAIN})
-    refs = SubElement(SubElement(groups, "Group", {"name": "All Samples"}), "SampleRefs")
+    groups = SubElement(root, "Groups")
     listed = SubElement(root, "SampleList")
     lost: list[str] = []
     written: dict[str, tuple[str, ...]] = {}
+    numbers: dict[str, str] = {}
     shaped = False
     for i, (name, template, sample) in enumerate(_samples(source), start=1):
         one = _SampleWriter(name, template, sample, i)
         listed.append(one.element())
-        SubElement(refs, "SampleRef", {"sampleID": str(i)})
+        numbers[name] = str(i)
         lost += [f"{name}: {sentence}" for sentence in one.lost]
         written |= one.paths
         shaped |= one.shaped
     if not written:
         raise TemplateError(f"{path}: there is no gate that a FlowJo workspace can say{_first(lost)}")
+    for group, members in {"All Samples": tuple(numbers), **_groups(source)}.items():
+        node = SubElement(groups, "GroupNode", {"name": group, **_PLAIN})
+        refs = SubElement(SubElement(node, "Group", {"name": group}), "SampleRefs")
+        for member in members:
+            SubElement(refs, "SampleRef", {"sampleID": numbers[member]})
     indent(root)
     replace_whole(path, lambda beside: ElementTree(root).write(beside, encoding="utf-8", xml_declaration=True))
     if shaped and isinstance(source, Result):
@@ -69,6 +73,11 @@ def write(source: Template | Result, path: Path) -> list[str]:
 
 def _first(lost: Sequence[str]) -> str:
     return f" ({lost[0]})" if lost else ""
+
+
+def _groups(source: Template | Result) -> dict[str, tuple[str, ...]]:
+    groups = {} if isinstance(source, Result) else source.groups
+    return {name: members for name, members in groups.items() if name != "All Samples"}
 
 
 def _samples(source: Template | Result) -> list[tuple[str, Template, Sample | None]]:
@@ -213,7 +222,7 @@ class _SampleWriter:
             case Polygon():
                 return self._polygon(gate)
             case Ellipse() if len(gate.on) == 2:
-                return self._ellipse(gate)
+                return self._round(gate)
         raise NotCarried("its gate has no equal in FlowJo")
 
     def _rectangle(self, on: Sequence[str], lows: Sequence[float], highs: Sequence[float]) -> Element:
@@ -244,6 +253,20 @@ class _SampleWriter:
             _vertex(element, [written.linear(value) for written, value in zip(axes, vertex, strict=True)])
         return element
 
+    def _round(self, gate: Ellipse) -> Element:
+        """An ellipse whose true shape counts as a polygon, which FlowJo decides far nearer to it; else as an ellipse."""
+        polygon = polygon_of(gate) if self.template.rule != "flowjo" else None
+        axes = [self.axes.written(axis, shaped=True) for axis in gate.on]
+        if polygon is None or not all(
+            w.shows(v) for point in polygon.vertices for w, v in zip(axes, point, strict=True)
+        ):
+            return self._ellipse(gate)
+        self.lost.append(
+            f"an ellipse on {' and '.join(gate.on)} has become a polygon of {len(polygon.vertices)} corners, "
+            "since FlowJo decides ellipses on 256 bins"
+        )
+        return self._polygon(polygon)
+
     def _ellipse(self, gate: Ellipse) -> Element:
         """Foci and the ends of both axes, in 256 bins of the display."""
         axes = [self.axes.written(axis, shaped=True) for axis in gate.on]
@@ -256,12 +279,6 @@ class _SampleWriter:
         if lengths.min() <= 0:
             raise NotCarried("its ellipse is not closed")
         self.shaped = True
-        across = 2 * math.sqrt(lengths[0])
-        if across < _FEW and self.sample is None:
-            self.lost.append(
-                f"an ellipse on {' and '.join(gate.on)} is {across:.2g} bins of FlowJo's grid across: "
-                "FlowJo will count other events"
-            )
         minor, major = np.sqrt(lengths)[:, None] * directions.T
         focus = major * math.sqrt(max(0.0, 1.0 - lengths[0] / lengths[1]))
         element = Element(

@@ -1,7 +1,7 @@
 """How finely FlowJo decides the shapes that are written for it, and what its counts will be.
 
 FlowJo moves vertices and events to whole bins of the display (docs/explanation/flowjo.md): a polygon says into how
-many (`gateResolution`, 65,536 at most), an ellipse is in 256.
+many (`gateResolution`, 65,536 at most), an ellipse is in 256, too few for a small one.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ import numpy as np
 from cytoreg.errors import CytoregError
 from cytoreg.gating.binding import Choices
 from cytoreg.gating.gate import gate
-from cytoreg.gating.gates import Ellipse, Polygon
+from cytoreg.gating.gates import Ellipse, Polygon, is_definite
 from cytoreg.gating.naming import path_of
 from cytoreg.gating.result import Result
 from cytoreg.gating.template import Template
 from cytoreg.interop.flowjo.reading import read
 
-__all__ = ["count_differences", "reach_of", "resolution", "span"]
+__all__ = ["count_differences", "polygon_of", "reach_of", "resolution", "span"]
 
 FINEST = 65_536
+CORNERS = 256  # of an ellipse that is written as a polygon
 ACROSS = 4096  # bins across a polygon's narrower side, where the axis allows it
 
 
@@ -48,6 +49,23 @@ def reach_of(template: Template) -> dict[str, tuple[float, float]]:
                     before = found.get(axis, (low, high))
                     found[axis] = min(low, before[0]), max(high, before[1])
     return found
+
+
+def polygon_of(gate: Ellipse) -> Polygon | None:
+    """A polygon of the same area about an ellipse on two axes, for FlowJo to decide on a finer grid than 256 bins.
+
+    Its corners lie on an ellipse 5e-5 larger, and its edges cut as far into it. None where the gate is no ellipse.
+    """
+    if len(gate.on) != 2 or not is_definite(gate.covariance):
+        return None
+    step = 2 * np.pi / CORNERS
+    angle = (np.arange(CORNERS) + 0.5) * step
+    larger = gate.distance * math.sqrt(step / math.sin(step))
+    lower = np.linalg.cholesky(np.asarray(gate.covariance, dtype=np.float64))
+    points = np.asarray(gate.center)[:, None] + larger * (lower @ np.stack([np.cos(angle), np.sin(angle)]))
+    return (
+        Polygon(gate.on, tuple((float(x), float(y)) for x, y in points.T)) if np.isfinite(points).all() else None
+    )
 
 
 def resolution(gate: Polygon, displays: Sequence[tuple[float, float]], least: int) -> int:
