@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 CODE   := cytoreg tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench fuzz coverage placement difficulty judge example files docs clean
+.PHONY: help setup demo test lint format bench fuzz coverage calibrate claims placement difficulty judge example files docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -44,6 +44,13 @@ fuzz: setup  ## damage FCS files in N=20000 ways and judge the reader (some minu
 
 coverage: setup  ## over 200 seeds: how often the 95 % intervals hold the planted values (about half an hour)
 	$(BIN)/python -m benchmarks.coverage
+
+calibrate: setup  ## over thousands of simulated trials: how often tests err and intervals hold; goes on where it stopped (MINUTES=30)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibrate $(if $(MINUTES),--minutes $(MINUTES))
+
+claims: setup  ## the abstract claim by claim, from FCS files and over many trials (about an hour; SEEDS=200)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.claims files --subjects 60 --events 8000
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.claims tables --seeds $(or $(SEEDS),200)
 
 difficulty: setup  ## gate cells of known membership from easy to hard with every method; writes the page (some minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.difficulty

@@ -117,10 +117,16 @@ def kept(path: Path = KEPT) -> Iterator[Chunk]:
 
 
 def wanted(
-    done: Mapping[tuple[str, str], set[int]], only: set[str], share: float
+    done: Mapping[tuple[str, str], set[int]], only: set[str], scenarios: set[str], share: float
 ) -> Iterator[tuple[str, str, int]]:
     """Chunks that are still to be run, in turns, so that a run that is cut short has some of everything."""
-    jobs = [(s, g) for g in GROUPS if not only or g in only for s in GROUPS[g].scenarios]
+    jobs = [
+        (s, g)
+        for g in GROUPS
+        if not only or g in only
+        for s in GROUPS[g].scenarios
+        if not scenarios or s in scenarios
+    ]
     longest = max(group.aim for group in GROUPS.values()) // CHUNK
     for number in range(longest):
         for scenario, group in jobs:
@@ -136,19 +142,20 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long; all by default")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", nargs="*", default=[], choices=list(GROUPS), metavar="GROUP")
+    parser.add_argument("--scenarios", nargs="*", default=[], choices=list(SCENARIOS), metavar="SCENARIO")
     parser.add_argument("--share", type=float, default=1.0, help="of the number of trials aimed at")
     parser.add_argument(
         "--write-only", action="store_true", help="run nothing, write the results of what was kept"
     )
     given = parser.parse_args()
     if not given.write_only:
-        run(given.minutes, given.jobs, set(given.only), given.share)
+        run(given.minutes, given.jobs, set(given.only), set(given.scenarios), given.share)
     from benchmarks.calibration_page import write
 
     return write(list(kept()))
 
 
-def run(minutes: float, jobs: int, only: set[str], share: float) -> None:
+def run(minutes: float, jobs: int, only: set[str], scenarios: set[str], share: float) -> None:
     """Fill the file of finished chunks; a group whose answer fails is told once and left out."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
@@ -158,7 +165,7 @@ def run(minutes: float, jobs: int, only: set[str], share: float) -> None:
         done.setdefault((chunk["scenario"], chunk["group"]), set()).add(chunk["chunk"])
     at_start = digests()
     until, failed, finished = time.monotonic() + 60 * minutes, set(GROUPS) - set(at_start), 0
-    queue = wanted(done, only, share)
+    queue = wanted(done, only, scenarios, share)
     with ProcessPoolExecutor(jobs) as pool, KEPT.open("a", encoding="utf-8") as out:
         running: dict[Any, tuple[str, str, int]] = {}
         while True:

@@ -98,6 +98,8 @@ def plan_of(group: Group) -> dict[str, Any]:
 
 def truth_of_null(term: str) -> float:
     """What a row estimates where nothing is there."""
+    if "log " in term:
+        return 0.0
     return next((value for word, value in _NULL_VALUES if word in term), 0.0)
 
 

@@ -45,8 +45,8 @@ END = """\
   It does not make up a number; a fallback must be named. At 1 % and 6 SDs it is at its limit: in 200,000 events it took a ripple for the
   valley in most tubes, and was in doubt.
 - **Mixtures** without a prior are for populations that are a fair share of their parent. A population of 1 % is not a component that
-  fits well, neither ours nor scikit-learn's; an **ellipse** of the wrong component is the worst failure here: no
-  flag catches it. Use them for lymphocytes in scatter, not for rare cells.
+  fits well, neither ours nor scikit-learn's; an **ellipse** of the wrong component is the worst failure here. It is
+  in doubt where another component might as well have been chosen. Use them for lymphocytes in scatter, not for rare cells.
 - **fmo** and **internal** hardly mind rarity and number of events, since they look at the negative cells. Their percentile is their bias: of the
   negative cells 0.1 % lie above it.
 - A **reference** follows a shift of the tube, which a fixed gate does not: with 3 SDs the one stays at F1 {reference:.2f}, the other falls to {fixed:.2f}. Where

@@ -133,7 +133,18 @@ def test_every_flag_in_the_code_is_explained() -> None:
         re.findall(r"`([a-z_]+:?)[a-z.]*`", (DOCS / "reference" / "flags.md").read_text(encoding="utf-8"))
     )
     found = flags_in_code()
-    assert {"no_control", "not_placed", "doubt", "step_skipped", "margin", "drift", "clog", "removed:", "fallback:", "above:"} <= found
+    assert {
+        "no_control",
+        "not_placed",
+        "doubt",
+        "step_skipped",
+        "margin",
+        "drift",
+        "clog",
+        "removed:",
+        "fallback:",
+        "above:",
+    } <= found
     assert found - {"fmo:"} <= explained
 
 

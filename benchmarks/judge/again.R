@@ -13,6 +13,7 @@ d$nth <- ave(d$second, d$i, FUN = cumsum)
 d$value <- d$value - 0.4 * (d$nth == 1)
 d$baseline <- d$value[d$place == 0][d$i]
 d <- d[d$place > 0 & !(d$place == 3 & d$i %% 7 == 0), ]
+d$nth <- ave(d$second, d$i, FUN = cumsum)  # of the visits that are there
 d$visit <- factor(d$place)
 d$first <- as.numeric(d$nth == 1)
 d$later <- as.numeric(d$nth >= 2)

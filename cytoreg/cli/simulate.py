@@ -14,7 +14,9 @@ def command(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")],
     subjects: Annotated[int, typer.Option("--subjects", min=2, help="Patients, in two arms.")] = 24,
     events: Annotated[int, typer.Option("--events", min=500, help="Events of a Treg tube.")] = 20_000,
-    scenario: Annotated[str, typer.Option("--scenario", help="effects, null, shared_trend, trial or a partial null.")] = "effects",
+    scenario: Annotated[
+        str, typer.Option("--scenario", help="effects, null, shared_trend, trial or a partial null.")
+    ] = "effects",
     seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same files.")] = 1,
     quiet: Quiet = False,
 ) -> None:

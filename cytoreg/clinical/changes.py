@@ -49,7 +49,7 @@ def add_changes(
     pairs = {CHANGE: _after(table, first), SINCE: _before_latest(table, latest)}
     further: dict[str, Any] = {}
     for name in values:
-        number = table[name].astype(float)
+        number: Any = table[name].astype("Float64").astype(float)
         if f"{name}{CENSORED}" in table.columns:
             number = number.where(table[f"{name}{CENSORED}"] == "")
         for suffix, partner in pairs.items():
@@ -67,7 +67,8 @@ def _is_measured(table: pd.DataFrame, name: str) -> bool:
     values = table[name]
     if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
         return False
-    return bool((values.groupby(table["subject_id"]).nunique() > 1).any())
+    spread = values.groupby(table["subject_id"]).agg(["min", "max"])
+    return bool((spread["min"] < spread["max"]).any())
 
 
 def _after(table: pd.DataFrame, first: pd.Series) -> pd.Series:
@@ -88,18 +89,23 @@ def _exposure(table: pd.DataFrame, infusions: pd.DataFrame | None) -> pd.Series:
     latest = pd.Series(np.nan, index=table.index)
     if infusions is None:
         return latest
-    doses = pd.Series(np.nan, index=table.index)
     has_dose = "dose_cells" in infusions.columns
-    given = {str(who): rows.sort_values("day") for who, rows in infusions.dropna(subset="day").groupby("subject_id")}
-    for row, who, day in zip(table.index, table["subject_id"], table["day"], strict=True):
-        if day != day:
-            continue
+    given = {
+        str(who): rows.sort_values("day") for who, rows in infusions.dropna(subset="day").groupby("subject_id")
+    }
+    behind, doses = np.full(len(table), np.nan), np.full(len(table), np.nan)
+    days = table["day"].to_numpy(float)
+    for who, at in table.groupby("subject_id", sort=False).indices.items():
         own = given.get(str(who))
-        behind = own[own["day"] < day] if own is not None else None
-        if behind is not None and len(behind):
-            latest[row] = float(behind["day"].iloc[-1])
+        known = at[~np.isnan(days[at])]
+        if own is None:
+            doses[known] = 0.0
+            continue
+        number = np.searchsorted(own["day"].to_numpy(float), days[known], side="left")  # infusions on days before
+        behind[known] = np.concatenate([[np.nan], own["day"].to_numpy(float)])[number]
         if has_dose:
-            doses[row] = 0.0 if behind is None else float(behind["dose_cells"].sum(skipna=False))
+            doses[known] = np.concatenate([[0.0], np.cumsum(own["dose_cells"].to_numpy(float))])[number]
+    latest[:] = behind
     if has_dose and "dose_so_far" not in table.columns:
         table["dose_so_far"] = doses
     if "days_since_infusion" not in table.columns:
@@ -109,15 +115,16 @@ def _exposure(table: pd.DataFrame, infusions: pd.DataFrame | None) -> pd.Series:
 
 def _before_latest(table: pd.DataFrame, latest: pd.Series) -> pd.Series:
     """Each row's last row of the same subject on or before the latest infusion behind it."""
-    partner = pd.Series(np.nan, index=table.index, dtype=object)
-    days = table["day"]
-    for _, rows in table[days.notna()].groupby("subject_id", sort=False).groups.items():
-        own = days.loc[rows]
-        for row in rows:
-            before = own[own <= latest[row]]
+    if latest.isna().all():
+        return pd.Series(np.nan, index=table.index, dtype=object)
+    days, given = table["day"].to_numpy(float), latest.to_numpy(float)
+    found: list[Any] = [np.nan] * len(table)
+    for at in table.groupby("subject_id", sort=False).indices.values():
+        for row in at[~np.isnan(given[at])]:
+            before = at[days[at] <= given[row]]
             if len(before):
-                partner[row] = before.idxmax()
-    return partner
+                found[row] = table.index[before[np.argmax(days[before])]]
+    return pd.Series(found, index=table.index, dtype=object)
 
 
 def _compare_bases(table: pd.DataFrame, first: pd.Series, notes: list[str]) -> None:

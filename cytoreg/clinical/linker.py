@@ -88,6 +88,8 @@ def link(
         missed.compare_visits(visits, tubes, listed_elsewhere=clinical.subjects is not None)
     if clinical.subjects is not None and has_samples:
         missed.subjects_without(clinical.subjects, tubes, visits)
+    if clinical.subjects is not None and visits is not None and not has_samples:
+        missed.subjects_unseen(clinical.subjects, visits)
     sheet_ids = {text(value) for value in samples["sample_id"]}
     values = by_visit(tubes, percentages, sheet_ids, missed, notes)
 
@@ -175,5 +177,3 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
         ["_subject", "_visit"], kind="stable"
     )
     return table.loc[ranks.index].reset_index(drop=True)
-
-

@@ -119,6 +119,13 @@ class Mismatches:
                 )
                 self.add("subjects", str(subject), "", "", reason)
 
+    def subjects_unseen(self, subjects: pd.DataFrame, visits: pd.DataFrame) -> None:
+        """A line for each subject of the roster who has no visit, in a study without samples."""
+        seen = set(visits["subject_id"])
+        for subject in dict.fromkeys(subjects["subject_id"]):
+            if subject not in seen:
+                self.add("subjects", str(subject), "", "", "subject has no clinical visit")
+
 
 def nearest_spelling(word: str, known: Iterable[str], likely: Iterable[str]) -> str | None:
     """The id that a word was probably meant to be, or None.

@@ -110,7 +110,9 @@ def baseline_rows(
     treated[code[known & first.notna().to_numpy()]] = True
     dated[code[known & ~np.isnan(day)]] = True
     is_named = [str(visit).casefold() == BASELINE for visit in table["visit"]]
-    named = np.flatnonzero(known & np.array(is_named, dtype=bool))[::-1]  # the first of a subject is written last, and stays
+    named = np.flatnonzero(known & np.array(is_named, dtype=bool))[
+        ::-1
+    ]  # the first of a subject is written last, and stays
     place[code[named]] = named
     place[treated & dated] = -1
     early = np.flatnonzero(known & (day <= last))

@@ -95,7 +95,9 @@ def _drawn_days(tubes: pd.DataFrame, day_zero: Mapping[str, dt.date], notes: lis
         zero = day_zero.get(str(subject))
         days.append(math.nan if drawn is None or zero is None else float((drawn - zero).days))
     if odd:
-        notes.append(f"samples: {odd} of {len(tubes)} cells of drawn_at are no ISO date such as 2021-04-30: no study day")
+        notes.append(
+            f"samples: {odd} of {len(tubes)} cells of drawn_at are no ISO date such as 2021-04-30: no study day"
+        )
     return days
 
 
@@ -114,7 +116,11 @@ def _by_window(
         window = window_of(day, windows)
         is_baseline = window is not None and window.name.casefold() == BASELINE
         if window is None or (is_baseline and day > anchors.get(subject, 0.0)):
-            why = "is in no visit window" if window is None else "is after the start of treatment, so it is no baseline"
+            why = (
+                "is in no visit window"
+                if window is None
+                else "is after the start of treatment, so it is no baseline"
+            )
             gone[label] = ("", f"day {day:g} {why}")
             continue
         key = (subject, window.name, str(tube["panel"]))
@@ -126,7 +132,9 @@ def _by_window(
         else:
             tubes.loc[label, "visit"] = key[1]
     for label, (visit, reason) in gone.items():
-        missed.add("samples", str(tubes.loc[label, "subject_id"]), visit, str(tubes.loc[label, "sample_id"]), reason)
+        missed.add(
+            "samples", str(tubes.loc[label, "subject_id"]), visit, str(tubes.loc[label, "sample_id"]), reason
+        )
     return tubes.drop(index=list(gone))
 
 

@@ -115,7 +115,8 @@ def _apply(gate: Gate, name: str, above: Node, events: Events, nodes: Mapping[st
     columns = {axis: events.display(above, axis) for axis in gate.on}
     members = {other: _member(nodes[other], above, events.sample.n_events) for other in _references(gate)}
     inside = contains(gate, columns, members, len(above.index))
-    return Node(name, above.index[inside], above)
+    rows = np.flatnonzero(inside)
+    return Node(name, above.index[rows], above, taken=rows)
 
 
 def _member(other: Node, above: Node, n_events: int) -> npt.NDArray[np.bool_]:

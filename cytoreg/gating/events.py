@@ -75,18 +75,26 @@ class Node:
     """Events of one population.
 
     positions: (n,) ascending positions in the file, or what gives them when they are asked for. above: the node it
-    was cut from. size: n, where it is known before.
+    was cut from. size: n, where it is known before. taken: the rows of the events in the node above, where they are known.
     """
 
     name: str
     positions: Index | Callable[[], Index]
     above: Node | None
     size: int | None = None
+    taken: Index | None = None
 
     @cached_property
     def index(self) -> Index:
         """Ascending positions of the events in the file, shape (n,)."""
         return self.positions() if callable(self.positions) else self.positions
+
+    @cached_property
+    def rows(self) -> Index:
+        """Ascending rows of the events in the node above, shape (n,)."""
+        if self.taken is not None or self.above is None:
+            return self.index if self.taken is None else self.taken
+        return np.searchsorted(self.above.index, self.index)
 
     @property
     def count(self) -> int:
@@ -114,6 +122,7 @@ class Events:
         self.compensation = compensation
         self._wanted: tuple[str, ...] = ()
         self._raw: dict[int, npt.NDArray[Any]] = {}
+        self._loaded: set[str] = set()
         self._linear: dict[tuple[str, str], Array] = {}
         self._display: dict[tuple[str, str], Array] = {}
 
@@ -123,13 +132,16 @@ class Events:
 
     def load(self, names: Sequence[str]) -> None:
         """Decode all that some axes need, and those that are wanted, in one pass through the file."""
-        names = (*names, *self._wanted)
+        names = [name for name in (*names, *self._wanted) if name not in self._loaded]
+        if not names:
+            return
         needed = [index for name in names for source in self._sources(self.axes[name]) for index, _ in source]
         needed += [self.axes[name].channel.index for name in names]
         needed += [] if (clock := clock_index(self.sample)) is None else [clock]  # what `quality` asks for
         missing = [index for index in dict.fromkeys(needed) if index not in self._raw]
         if missing:
             self._raw.update(zip(missing, self.sample.columns(missing), strict=True))
+        self._loaded.update(names)
 
     @cached_property
     def quality(self) -> Quality:
@@ -192,7 +204,10 @@ class Events:
         if above is None:
             values = compute(node, name)
         else:
-            values = cache[(above.name, name)][np.searchsorted(above.index, node.index)]
+            rows, step = node.rows, node.above
+            while step is not None and step is not above:
+                rows, step = step.rows[rows], step.above
+            values = cache[(above.name, name)][rows]
         cache[key] = values
         return values
 

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from cytoreg.reports.durations import draw_changes, draw_durations
 from cytoreg.reports.svg import (
     GREY,
     Panel,
     Scale,
     Tick,
+    area,
     chart,
     legend,
     line,
@@ -200,12 +202,69 @@ def _trend(seen: pd.DataFrame, styles: Sequence[Style], _: Sequence[Change], nou
     return chart(WIDTH, HEIGHT, _scatter_words(seen), *parts), f"A sample a point. {said}"
 
 
+def _responder(seen: pd.DataFrame, styles: Sequence[Style], _: Sequence[Change], noun: str) -> Drawn:
+    """The value of those without and with the outcome; of arms the share with it."""
+    x_label, y_label = (label(str(seen.attrs[key])) for key in ("x_label", "y_label"))
+    if x_label == "arm":
+        panel = Panel(Scale(0, len(styles), LEFT, RIGHT), Scale(0, 100, BOTTOM, TOP))
+        parts = [panel.axes([], y_label=f"% with {y_label}")]
+        said = []
+        for i, style in enumerate(styles):
+            own = seen[seen["group"] == style.name]["y"]
+            share = 100 * float(own.mean()) if len(own) else 0.0
+            corners = [panel.at(i + 0.3, share), panel.at(i + 0.7, share)]
+            parts.append(area(corners, panel.y(0), fill=style.colour, fill_opacity=0.8))
+            parts.append(text(panel.x(i + 0.5), panel.y(share) - 5, f"{share:.0f} %", class_="tick"))
+            parts.append(text(panel.x(i + 0.5), BOTTOM + 17, shortened(style.name or "all", 20), class_="tick"))
+            said.append(f"{style.name or 'all'} {share:.0f} % of {len(own)}")
+        words = f"Share with {y_label}: {'; '.join(said)}."
+        return chart(WIDTH, HEIGHT, words, *parts), f"The share of {noun}s' visits with {y_label}, as observed."
+    panel = Panel(Scale(0, 2, LEFT, RIGHT), Scale(*span_of(seen["x"]), BOTTOM, TOP))
+    parts = [panel.axes([(0.5, "no"), (1.5, "yes")], x_label=y_label, y_label=x_label)]
+    for answer in (0.0, 1.0):
+        those = seen[seen["y"] == answer].sort_values("x", kind="stable")
+        for place, (value, group) in enumerate(zip(those["x"], those["group"], strict=True)):
+            style = next(style for style in styles if style.name == group)
+            beside = answer + 0.5 + 0.28 * (2 * ((place * 0.618034) % 1) - 1)  # spread evenly, the same every time
+            parts.append(mark(*panel.at(beside, value), style.shape, 2.6, fill=style.colour, fill_opacity=0.7))
+        if len(those):
+            middle = float(those["x"].mean())
+            ends = (panel.at(answer + 0.15, middle), panel.at(answer + 0.85, middle))
+            parts.append(line(*ends, stroke=GREY, stroke_width=2.2))
+    if len(styles) > 1:
+        parts.append(_legend(styles))
+    words = f"{x_label} of {len(seen)} points without and with {y_label}."
+    return chart(WIDTH, HEIGHT, words, *parts), f"A {noun}'s visit a point; the lines are means, as measured."
+
+
+def _time_to_loss(seen: pd.DataFrame, styles: Sequence[Style], _: Sequence[Change], noun: str) -> Drawn:
+    return draw_durations(seen, styles, (WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM))
+
+
+def _repeat_infusion(seen: pd.DataFrame, styles: Sequence[Style], _: Sequence[Change], noun: str) -> Drawn:
+    return draw_changes(seen, styles, (WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM), noun)
+
+
+def _cytokines(seen: pd.DataFrame, styles: Sequence[Style], changes: Sequence[Change], noun: str) -> Drawn:
+    """As a paired change, of the value named first: its rows come first."""
+    own: dict[str, Change] = {}
+    for change in changes:
+        own.setdefault(change.arm, change)
+    drawn, caption = _paired_change(seen, styles, list(own.values()), noun)
+    return drawn, f"{caption} A value beyond a limit of detection is drawn at the limit."
+
+
 DRAWINGS: Mapping[str, Callable[[pd.DataFrame, Sequence[Style], Sequence[Change], str], Drawn]] = {
     "paired_change": _paired_change,
     "change_correlation": _change_correlation,
     "repeated_correlation": _repeated_correlation,
+    "within_between": _repeated_correlation,
     "arm_by_visit": _arm_by_visit,
+    "responder": _responder,
     "trend": _trend,
+    "time_to_loss": _time_to_loss,
+    "repeat_infusion": _repeat_infusion,
+    "cytokines": _cytokines,
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cytoreg.reports.results import Results
-from cytoreg.reports.words import label
+from cytoreg.reports.words import label, plain
 from cytoreg.stats.questions import home_of
 
 __all__ = ["methods_of"]
@@ -35,6 +35,8 @@ def methods_of(results: Results) -> dict[str, Any]:
         "intervals": PLACED if _has_placement(results) else COUNTING,
         "statistics": _statistics(results),
         "plan": _plan(results),
+        "estimands": _estimands(results),
+        "declared": _declared(said),
         "versions": [("cytoreg", said.get("cytoreg", "not recorded")), *_versions(said)],
         "created": str(said.get("created", "") or "not recorded"),
         "command": str(said.get("command", "") or "not recorded"),
@@ -83,9 +85,44 @@ def _plan(results: Results) -> list[tuple[str, str]]:
         values = " and ".join(label(str(given[key])) for key in ("value", "x", "y") if given.get(key))
         if results.blinded and question.type == "arm_by_visit":
             continue
-        words = f"{question.type.replace('_', ' ')} of {values}, {SCALES[question.scale]}"
+        scale = SCALES.get(getattr(question, "scale", None) or "", "")
+        words = ", ".join(
+            part for part in (f"{question.type.replace('_', ' ')} of {values}".removesuffix(" of "), scale) if part
+        )
         lines.append((name, words))
     return lines
+
+
+def _estimands(results: Results) -> list[tuple[str, str]]:
+    """Each analysis with the parts of its estimand in one line, in the terms of ICH E9(R1)."""
+    said = results.provenance.get("estimands") or {}
+    names = {
+        "treatment": "Treatment",
+        "population": "population",
+        "variable": "variable",
+        "intercurrent_events": "intercurrent events",
+        "summary": "summary",
+        "missing": "missing values",
+    }
+    lines = []
+    for name, parts in said.items():
+        text = "; ".join(f"{word}: {parts[key]}" for key, word in names.items() if parts.get(key))
+        if results.may_say(text):
+            lines.append((str(name), plain(text)))
+    return lines
+
+
+def _declared(said: Mapping[str, Any]) -> str:
+    """When the plan in force was declared, how many plans were answered, and what is not in it."""
+    lock = said.get("plan_lock") or {}
+    if not lock:
+        return ""
+    text = f"The plan in force was declared on {str(lock.get('declared', ''))[:10]} (SHA-256 {lock.get('plan_hash', '')})"
+    text += f"; plans answered so far: {lock.get('plans_answered', 0)}."
+    outside = said.get("exploratory") or {}
+    if outside:
+        text += " Exploratory: " + "; ".join(f"{name} ({why})" for name, why in outside.items()) + "."
+    return text
 
 
 def _versions(said: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -83,8 +83,18 @@ def kind_of(row: Mapping[str, Any], scale: str) -> str:
     """
     if "correlation" in str(row["term"]) or str(row["type"]).endswith("correlation"):
         return "correlation"
-    if pd.isna(row["estimate"]) and "Wald" in str(row["term"]):
+    if pd.isna(row["estimate"]) and any(word in str(row["term"]) for word in ("Wald", "(F)", "arms differ")):
         return "test"
+    if "log odds ratio" in str(row["term"]):
+        return "odds"
+    if row["type"] == "responder":  # shares and their difference, whatever the scale of the value
+        return "difference"
+    if row["type"] == "roc":
+        return "difference" if "cut-off by" in str(row["term"]) else "correlation"  # written as a share is
+    if row["type"] in ("within_between", "lagged"):
+        return "slope"
+    if row["type"] == "mediation":
+        return "difference"
     if scale in ("logit", "log"):
         return "odds" if scale == "logit" else "ratio"
     return "slope" if row["type"] == "trend" else "difference"

@@ -115,9 +115,13 @@ def _events(tables: Mapping[str, pd.DataFrame], results: Results) -> list[Grid]:
         return []
     about = (
         "Patients with at least one event, percent of the safety population, and events in brackets; a patient counts once a row. "
-        "Rate: events per patient-year with their exact Poisson interval. p: Fisher's exact test against the control, not adjusted "
-        "for the number of rows: a low one among many rows is expected by chance."
+        "Rate: events per patient-year."
     )
+    if not results.blinded:
+        about += (
+            " The rate's interval is exact for a Poisson count and takes the events of one patient as independent. p: Fisher's exact"
+            " test against the control, not adjusted for the number of rows: a low one among many rows is expected by chance."
+        )
     grid = _counts(table, ["soc", "term"], results, "Adverse events", about, _event_name, rate=True)
     return [grid]
 
@@ -258,10 +262,9 @@ def _shifts(tables: Mapping[str, pd.DataFrame], results: Results) -> list[Grid]:
         return []
     keys = ["test", "baseline", "after"]
     seen = table[table.groupby(keys)["subjects"].transform("sum") > 0]
-    about = (
-        "From the range at baseline to the worst range after it; percent of the patients of that baseline. p: Cochran-Mantel-"
-        "Haenszel test of general association of arm and range, given the range at baseline."
-    )
+    about = "From the range at baseline to the worst range after it; percent of the patients of that baseline."
+    if not results.blinded:
+        about += " p: Cochran-Mantel-Haenszel test of general association of arm and range, given the range at baseline."
     seen = seen.assign(_p=seen["p_value"], p_value=math.nan)
     grid = _counts(seen, keys, results, "Laboratory values against their reference range", about, _shift_name)
     if results.blinded:

@@ -69,7 +69,7 @@ class Course(Effects):
     """The benefit of a second infusion in units of the first's; 0 for none."""
     reinfusion: Literal["none", "relapse"] = "relapse"
     relapse_das28: float = 5.1
-    """A patient of either arm with a DAS28-CRP above this at a visit from month 3 on is infused once more, ..."""
+    """A patient of the arm with cells whose DAS28-CRP is above this at a visit from month 3 on is given them once more, ..."""
     relapse_chance: float = 0.6
     """... with this chance at each such visit."""
     entry_das28: float | None = None
@@ -173,7 +173,7 @@ def follow(arm: NDArray[np.intp], days: FloatArray, course: Course, rng: np.rand
             here &= chance >= _leaving(das28, t, course)
             attended[:, t] = here & (luck >= course.missed)
         if course.reinfusion == "relapse" and day >= TRIAL_VISITS["month3"] and t < v - 1:
-            relapse = attended[:, t] & (das28[:, t] > course.relapse_das28) & np.isnan(second)
+            relapse = attended[:, t] & (arm == 1) & (das28[:, t] > course.relapse_das28) & np.isnan(second)
             second[relapse & (coin < course.relapse_chance)] = day + 1
     default = Composition()
 

@@ -133,7 +133,7 @@ def _course(question: RepeatInfusion, data: Data) -> _Course:
 
 def _episodes(frame: pd.DataFrame) -> pd.DataFrame:
     """Of subjects infused again: the last value before and the first after each of the two infusions."""
-    made = {}
+    made: dict[str, pd.Series] = {}
     for name, level in (("first", 1), ("second", 2)):
         before = frame[frame["so_far"] < level].groupby("subject")["value"].last()
         after = frame[frame["so_far"] >= level].groupby("subject")

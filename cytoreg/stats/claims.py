@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 import pandas as pd
 
-from cytoreg.stats.estimate import Estimate
+from cytoreg.stats.estimate import DESCRIPTIVE, Estimate
 
 __all__ = ["Claim", "claims_of", "claims_table"]
 
@@ -74,8 +74,8 @@ def _claim(row: Estimate, about: str) -> Claim:
     p = row.p_value if math.isnan(row.p_adjusted) else row.p_adjusted
     if math.isnan(p):
         verdict = NO_ANSWER
-    else:
-        verdict = CLAIMED if p < LEVEL else NOT_CLAIMED
+    else:  # a descriptive row answers nothing, also where nothing else was asked for
+        verdict = CLAIMED if p < LEVEL and not row.note.startswith(DESCRIPTIVE) else NOT_CLAIMED
     return Claim(
         analysis=row.analysis,
         about=about,
@@ -94,7 +94,14 @@ def _claim(row: Estimate, about: str) -> Claim:
     )
 
 
-NULLS: Mapping[str, float] = {"log odds ratio": 0.0, "odds ratio": 1.0, "hazard ratio": 1.0, "rate ratio": 1.0, "area under": 0.5, "AUC": 0.5}
+NULLS: Mapping[str, float] = {
+    "log odds ratio": 0.0,
+    "odds ratio": 1.0,
+    "hazard ratio": 1.0,
+    "rate ratio": 1.0,
+    "area under": 0.5,
+    "AUC": 0.5,
+}
 
 
 def _direction(row: Estimate, about: str, verdict: str) -> str:

@@ -114,6 +114,13 @@ def change_correlation(question: ChangeCorrelation, data: Data) -> list[Estimate
         crude = row(everyone, seen.groups[[]], seen.covariates[[]])
         crude_note = "; ".join(part for part in (DESCRIPTIVE, crude.note) if part)
         rows.append(replace(crude, term=f"crude {kind} correlation of {what}", note=crude_note))
+    if seen.baselines and question.x_as == "change":
+        starts = [name for name in seen.covariates.columns if name.startswith("baseline ")]
+        free = row(everyone, seen.groups, seen.covariates.drop(columns=starts))
+        rest = [name for name in seen.adjust if name != "baseline"]
+        term = f"{kind} correlation of {what}, starts not held fixed"
+        term += f", adjusted for {' and '.join(rest)}" if rest else ""
+        rows.append(replace(free, term=term, note="; ".join(filter(None, [SENSITIVITY, free.note]))))
     return rows + _true_rows(question, data, values, seen, blank, what + adjusted_for)
 
 

@@ -112,7 +112,8 @@ def _signs(data: Data, name: str) -> pd.Series:
     column = f"{name} censored"
     if column not in data.linked.columns:
         return pd.Series(0.0, index=data.linked.index)
-    text = data.linked[column].astype(object).where(data.linked[column].notna(), "").astype(str).str.strip()
+    given = data.linked[column]
+    text = pd.Series(["" if pd.isna(mark) else str(mark).strip() for mark in given.tolist()], index=given.index)
     odd = sorted(set(text) - {"", *SIGNS})
     if odd:
         place = data.read.where(data.analysis, "values")
@@ -159,8 +160,14 @@ def _difference(treated: Estimate, control: Estimate, remark: str) -> Estimate:
         contrast=f"{treated.arm} - {control.arm}",
         n_subjects=treated.n_subjects + control.n_subjects,
         n_observations=treated.n_observations + control.n_observations,
+        estimate=math.nan,
+        se=math.nan,
+        df=math.nan,
+        statistic=math.nan,
+        ci_low=math.nan,
+        ci_high=math.nan,
+        p_value=math.nan,
         note=remark,
-        **dict.fromkeys(("estimate", "se", "df", "statistic", "ci_low", "ci_high", "p_value"), math.nan),
     )
     for row in (treated, control):
         if math.isnan(row.se):

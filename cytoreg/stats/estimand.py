@@ -141,7 +141,10 @@ def _scale(question: Any) -> str:
 
 
 def _of_change(q: Any) -> tuple[str, str]:
-    return f"change of {q.value} from {q.from_} to {q.to}{_scale(q)}", "mean within the arm, and difference of means"
+    return (
+        f"change of {q.value} from {q.from_} to {q.to}{_scale(q)}",
+        "mean within the arm, and difference of means",
+    )
 
 
 def _of_arms(q: Any) -> tuple[str, str]:
@@ -191,7 +194,10 @@ def _of_mediation(q: Any) -> tuple[str, str]:
 
 
 def _of_cytokines(q: Any) -> tuple[str, str]:
-    return f"{', '.join(q.values)} from {q.from_} to {q.to}", "mean change, values below the limit taken as censored"
+    return (
+        f"{', '.join(q.values)} from {q.from_} to {q.to}",
+        "mean change, values below the limit taken as censored",
+    )
 
 
 def _of_trend(q: Any) -> tuple[str, str]:

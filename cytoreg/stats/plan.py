@@ -117,7 +117,9 @@ class Plan(StrictModel):
         named += [("multiple_imputation", name) for name in (imputation.analyses if imputation else None) or ()]
         for key, name in named:
             if name not in self.analyses:
-                raise ValueError(f"missing.{key} names the unknown analysis '{name}'; {suggest(name, self.analyses)}")
+                raise ValueError(
+                    f"missing.{key} names the unknown analysis '{name}'; {suggest(name, self.analyses)}"
+                )
         return self
 
     @model_validator(mode="after")

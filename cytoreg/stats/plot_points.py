@@ -30,7 +30,8 @@ def points(
 
     paired_change: x is the value at `from`, y at `to`. change_correlation: the two changes. arm_by_visit: x
     is the study day, or the visit's place where there are no days, y the value, baseline included.
-    repeated_correlation: both values at each visit. trend: dose and value, with the column `block`.
+    repeated_correlation: both values at each visit. trend: dose and value, with the column `block`. time_to_loss: the ends of the
+    Kaplan-Meier steps. repeat_infusion: the changes after the two infusions. cytokines: as paired_change, of the first value.
     Percentages are shown in percent, and changes on the scale of the analysis. A type without a figure has no rows.
 
     tables: the linked table, or tables as `analyse` takes them. Raises `AnalysisError` for an unknown

@@ -18,7 +18,7 @@ from cytoreg.stats.estimate import DESCRIPTIVE, Estimate
 from cytoreg.stats.questions import Power, answer_of
 from cytoreg.stats.values import Data
 
-__all__ = ["Test", "power"]
+__all__ = ["Basis", "power"]
 
 METHOD = (
     "Power: of the two-sided test at 5 %, for the declared effect and the spread found in the data: noncentral t, normal "
@@ -33,7 +33,7 @@ CORRELATIONS = frozenset({"change_correlation", "repeated_correlation"})
 
 
 @dataclass(frozen=True)
-class Test:
+class Basis:
     """What the power of a test depends on, for `subjects`.
 
     se: of the estimate. df: of Student's t, infinite for a normal test. correlation: the effect is one, and the test
@@ -160,7 +160,7 @@ def power(question: Power, data: Data) -> list[Estimate]:
     return rows
 
 
-def _test_of(kind: str, method: str, answer: Estimate | None) -> tuple[Test | None, str]:
+def _test_of(kind: str, method: str, answer: Estimate | None) -> tuple[Basis | None, str]:
     if answer is None:
         return None, "has no answer"
     if kind in CORRELATIONS:
@@ -169,12 +169,12 @@ def _test_of(kind: str, method: str, answer: Estimate | None) -> tuple[Test | No
         if not answer.df > 1:
             return None, answer.note or "has no degrees of freedom"
         repeated = kind == "repeated_correlation"
-        return Test(answer.n_subjects, math.nan, answer.df, True, method == "spearman", repeated), ""
+        return Basis(answer.n_subjects, math.nan, answer.df, True, method == "spearman", repeated), ""
     if not (answer.se > 0 and math.isfinite(answer.statistic)):
         return None, answer.note or "has no standard error, so that its power needs another method"
     if not np.isclose(answer.estimate / answer.se, answer.statistic, rtol=1e-6):
         return None, f"its test is not one of estimate over standard error against 0, as {kind} gives it"
-    return Test(answer.n_subjects, answer.se, answer.df if answer.df == answer.df else math.inf), ""
+    return Basis(answer.n_subjects, answer.se, answer.df if answer.df == answer.df else math.inf), ""
 
 
 def sentence(question: Power, row: Estimate) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cytoreg.stats.partial import dummies
 from cytoreg.stats.estimate import Estimate, fisher_interval
+from cytoreg.stats.partial import dummies
 from cytoreg.stats.questions import Trend
 from cytoreg.stats.sentence import NOT_CAUSE, amount, verb_for
 from cytoreg.stats.values import LEAST_SUBJECTS, Data, visit_points

@@ -95,6 +95,10 @@ def _in_clinic(tube: Tube, clinical: Any, column: str, test: str, unit: str) -> 
     cells = []
     for row in own.to_dict("records"):
         value = row[wanted]
+        if isinstance(sign := row.get(f"{wanted} censored"), str) and sign:
+            value = f"{sign}{value:g}"  # a limit is no count
+        elif test and isinstance(said_instead := row.get("value_text"), str):
+            value = said_instead
         if value is None or value != value:
             continue
         said = row.get("unit") if test else row.get(f"{column}_unit")

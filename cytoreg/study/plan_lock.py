@@ -48,9 +48,13 @@ def read_lock(path: Path) -> list[dict[str, Any]]:
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             line = json.loads(text)
-            whole = line.pop("hash") == digest_of(line) and line["previous"] == (lines[-1]["hash"] if lines else "")
+            whole = line.pop("hash") == digest_of(line) and line["previous"] == (
+                lines[-1]["hash"] if lines else ""
+            )
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise StudyError(f"{path}, line {number}: found no line of a plan's lock; was the file edited?") from None
+            raise StudyError(
+                f"{path}, line {number}: found no line of a plan's lock; was the file edited?"
+            ) from None
         if not whole:
             raise StudyError(
                 f"{path}, line {number}: its hash is not that of what it says or does not follow the line before; "

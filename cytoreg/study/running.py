@@ -298,7 +298,9 @@ def link_and_analyse(
 
     from cytoreg.clinical import link
 
-    samples = pd.DataFrame([{**tube.identity, "tube": tube.tube, "drawn_at": tube.drawn_at, **tube.extra} for tube in study.tubes])
+    samples = pd.DataFrame(
+        [{**tube.identity, "tube": tube.tube, "drawn_at": tube.drawn_at, **tube.extra} for tube in study.tubes]
+    )
     percentages = tables.get("percentages")
     if samples.empty:
         samples = pd.DataFrame(columns=["sample_id", "subject_id", "visit", "panel", "tube"])
@@ -319,7 +321,11 @@ def link_and_analyse(
             found["imputed"] = analysis.imputed
     if (safety := safety_of(clinical, plan)) is not None:
         found |= safety.tables
-        found["unmatched"] = pd.concat([linked.unmatched, safety.unmatched], ignore_index=True)
+        told = set(zip(linked.unmatched["side"], linked.unmatched["subject_id"], strict=True))
+        fresh = [
+            pair not in told for pair in zip(safety.unmatched["side"], safety.unmatched["subject_id"], strict=True)
+        ]
+        found["unmatched"] = pd.concat([linked.unmatched, safety.unmatched[fresh]], ignore_index=True)
         notes = (*notes, *safety.notes)
     _forget(folder, LINKED)
     store_tables(folder, found)

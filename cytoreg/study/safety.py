@@ -29,6 +29,7 @@ def safety_of(clinical: Clinical, plan: ReadPlan | None) -> Safety | None:
         return None
     from cytoreg.clinical.safety import safety_tables
 
+    events, labs, said = _usable(clinical)
     treatment = plan.plan.treatment if plan is not None else None
     arm = treatment.arm if treatment is not None else "arm"
     subjects, notes = _subjects(clinical, arm)
@@ -40,8 +41,8 @@ def safety_of(clinical: Clinical, plan: ReadPlan | None) -> Safety | None:
     try:
         found = safety_tables(
             subjects,
-            clinical.adverse_events,
-            clinical.labs,
+            events,
+            labs,
             infusions=clinical.infusions,
             visits=clinical.visits,
             times=clinical.time_to_event,
@@ -52,7 +53,27 @@ def safety_of(clinical: Clinical, plan: ReadPlan | None) -> Safety | None:
         raise StudyError(str(problem)) from None
     from dataclasses import replace
 
-    return replace(found, notes=(*notes, *found.notes))
+    return replace(found, notes=(*said, *notes, *found.notes))
+
+
+def _usable(clinical: Clinical) -> tuple[Any, Any, tuple[str, ...]]:
+    """The events and laboratory values that have the columns to be counted by, and a note on those that have not."""
+    from cytoreg.clinical.safety.columns import EVENTS, LABS, our_columns
+
+    found: list[Any] = []
+    notes = []
+    for table, names, what, needed in (
+        (clinical.adverse_events, EVENTS, "adverse_events", ("term",)),
+        (clinical.labs, LABS, "labs", ("test", "value")),
+    ):
+        try:
+            if table is not None:
+                our_columns(table[:0], names, what, needed)
+            found.append(table)
+        except LinkError as problem:
+            found.append(None)
+            notes.append(f"{problem}; no safety table is made of it")
+    return found[0], found[1], tuple(notes)
 
 
 def _named_control(subjects: Any) -> str | None:

@@ -46,7 +46,9 @@ def read_database(
     except ImportError as problem:
         raise MissingDependency(f"{shown_url(url)}: its driver is not installed ({problem})") from None
     except sql.exc.ArgumentError:
-        raise error(f"{shown_url(url)}: found no URL of a database, expected such as sqlite:///clinic.db") from None
+        raise error(
+            f"{shown_url(url)}: found no URL of a database, expected such as sqlite:///clinic.db"
+        ) from None
     database = engine.url.database
     if engine.dialect.name == "sqlite" and database and not os.path.exists(database):  # noqa: PTH110
         raise error(f"{shown_url(url)}: there is no such file")  # SQLite would make an empty one
@@ -58,9 +60,9 @@ def read_database(
             if query is None and bare not in known:
                 raise error(f"{shown_url(url)}: has no table '{table}'; {suggest(table, known)}")
             chosen: Any = (
-                sql.text(query) if query is not None else sql.select(sql.text("*")).select_from(
-                    sql.table(bare, schema=schema or None)
-                )
+                sql.text(query)
+                if query is not None
+                else sql.select(sql.text("*")).select_from(sql.table(bare, schema=schema or None))
             )
             found = connection.execute(chosen)
             columns, rows = [str(column) for column in found.keys()], found.fetchall()  # noqa: SIM118

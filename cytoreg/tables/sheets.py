@@ -110,7 +110,9 @@ def read_sheet(path: Path, error: type[CytoregError] = LinkError, *, sheet: str 
         cells = _xport(path, error)
         n_rows = len(next(iter(cells.values()), []))
         clean_cells = {column: [clean(value) for value in values] for column, values in cells.items()}
-        return Sheet(path.name, clean_cells, list(range(1, n_rows + 1)), error=error)  # SAS counts observations from 1
+        return Sheet(
+            path.name, clean_cells, list(range(1, n_rows + 1)), error=error
+        )  # SAS counts observations from 1
     lines, comma = raw_lines(path, error, sheet=sheet)
     return _sheet_of_lines(lines, path.name, comma, error)
 
@@ -158,7 +160,9 @@ def sheet_of(frame: pd.DataFrame, name: str, error: type[CytoregError] = LinkErr
 def padded_lines(cells: Mapping[str, Sequence[Any]]) -> dict[str, list[int]]:
     """By column, the lines whose text has blanks before or behind it; a column without such text is left out."""
     found = {
-        column: [line for line, value in enumerate(values) if isinstance(value, str) and value != value.strip() != ""]
+        column: [
+            line for line, value in enumerate(values) if isinstance(value, str) and value != value.strip() != ""
+        ]
         for column, values in cells.items()
     }
     return {column: lines for column, lines in found.items() if lines}

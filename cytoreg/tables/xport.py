@@ -23,7 +23,9 @@ NAMESTR = struct.Struct(">hhhh8s40s8shhh2s8shhl52s")
 EPOCH = dt.date(1960, 1, 1)
 DATES = frozenset({"DATE", "DDMMYY", "MMDDYY", "YYMMDD", "YYMMDDN", "DDMMYYN", "MMDDYYN", "E8601DA", "IS8601DA"})
 DATETIMES = frozenset({"DATETIME", "E8601DT", "IS8601DT", "DATEAMPM", "MDYAMPM"})
-MISSING = frozenset({0x2E, 0x5F, *range(0x41, 0x5B)})  # `.`, `._` and `.A` to `.Z`, the other seven bytes being zero
+MISSING = frozenset(
+    {0x2E, 0x5F, *range(0x41, 0x5B)}
+)  # `.`, `._` and `.A` to `.Z`, the other seven bytes being zero
 LIBRARY = b"HEADER RECORD*******LIBRARY HEADER RECORD!!!!!!!"
 MEMBER = b"HEADER RECORD*******MEMBER  HEADER RECORD!!!!!!!"
 NAMES = b"HEADER RECORD*******NAMESTR HEADER RECORD!!!!!!!"
@@ -49,7 +51,9 @@ def read_xport(path: Path, error: type[CytoregError]) -> dict[str, list[Any]]:
     except OSError as problem:
         raise error(f"{path}: cannot be read ({problem.strerror})") from None
     if not content.startswith(LIBRARY):
-        raise error(f"{path.name}: found no SAS transport header of version 5, expected a file of PROC COPY with XPORT")
+        raise error(
+            f"{path.name}: found no SAS transport header of version 5, expected a file of PROC COPY with XPORT"
+        )
     members = [at for at in range(0, len(content), CARD) if content.startswith(MEMBER, at)]
     if len(members) != 1:
         raise error(f"{path.name}: found {len(members)} datasets, expected one a file")
@@ -98,7 +102,11 @@ def _row_count(data: bytes, width: int) -> int | None:
 def _column(table: np.ndarray, variable: _Variable) -> list[Any]:
     cells = np.ascontiguousarray(table[:, variable.start : variable.start + variable.length])
     if not variable.numeric:
-        return [_text(cell) or None for cell in cells.view(f"S{variable.length}")[:, 0].tolist()] if len(cells) else []
+        return (
+            [_text(cell) or None for cell in cells.view(f"S{variable.length}")[:, 0].tolist()]
+            if len(cells)
+            else []
+        )
     values: list[Any] = [None if value != value else value for value in ibm_floats(cells).tolist()]
     if variable.format in DATES:
         return [None if value is None else EPOCH + dt.timedelta(days=value) for value in values]

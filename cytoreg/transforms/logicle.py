@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from cytoreg.transforms.scale import Array, check_width
 __all__ = ["Logicle", "solve_d"]
 
 _TABLE = 4097
+_SHIFT = np.uint32(23 - 10)  # 1,024 lines an octave
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,34 @@ class Logicle:
         x[0] = 0.0
         return x, y
 
+    @property
+    def _lines(self) -> tuple[float, np.uint32, Array, Array, float]:
+        return _lines_of(self)
+
+    def _make_lines(self) -> tuple[float, np.uint32, Array, Array, float]:
+        """An offset, the first key, and for each key a line of |x| + offset near the curve: y at 0 and slope; and
+        the largest x of them.
+
+        The key of x is the upper bits of |x| + offset in float32. The offset is an eighth of where the scale turns
+        from a line to a logarithm, so that no line is long on it.
+        """
+        x, y = self._table
+        a, b, c, d, _, x1 = self._coefficients
+        turn = (
+            a * b * math.exp(b * x1) + c * d * math.exp(-d * x1)
+        ) / b  # there a line and a logarithm rise alike
+        offset = float(np.exp2(np.round(np.log2(turn)) - 3))
+        first, last = np.array([offset, x[-1] + offset], dtype=np.float32).view(np.uint32) >> _SHIFT
+        ends = (
+            (np.arange(int(first), int(last) + 2, dtype=np.uint32) << _SHIFT).view(np.float32).astype(np.float64)
+        )
+        size = np.clip(ends - offset, 0.0, x[-1])
+        at = np.interp(size, x, y)
+        for _ in range(3):
+            at = self._halley(at, size)
+        slope = np.diff(at) / np.diff(ends)
+        return offset, first, at[:-1] - slope * ends[:-1], slope, float(x[-1])
+
     def forward(self, values: npt.NDArray[Any]) -> Array:
         """Display units: the root of B(y) = |x|, mirrored about zero where x is negative.
 
@@ -72,9 +101,11 @@ class Logicle:
         finite = np.isfinite(size)
         size[~finite] = 0.0
         a, b, c, d, f, x1 = self._coefficients
-        table_x, table_y = self._table
-        y = np.interp(size, table_x, table_y)
-        beyond = np.flatnonzero(size > table_x[-1])
+        offset, first, at_zero, slope, end = self._lines
+        above = np.minimum(size, end) + offset
+        keys = (above.astype(np.float32).view(np.uint32) >> _SHIFT) - first
+        y = at_zero[keys] + slope[keys] * above
+        beyond = np.flatnonzero(size > end)
         if len(beyond):
             far = size[beyond]
             start = np.log((far - f + c * math.exp(-d)) / a) / b
@@ -105,6 +136,12 @@ class Logicle:
     def describe(self) -> dict[str, Any]:
         """T, W, M and A."""
         return {"logicle": {"T": self.T, "W": self.W, "M": self.M, "A": self.A}}
+
+
+@lru_cache(maxsize=256)
+def _lines_of(scale: Logicle) -> tuple[float, np.uint32, Array, Array, float]:
+    """Of equal scales once: each sample has its own."""
+    return scale._make_lines()
 
 
 def solve_d(b: float, w: float) -> float:

@@ -49,12 +49,16 @@ def test_a_word_for_no_value(tmp_path: Path) -> None:
 
 def test_decimal_commas(tmp_path: Path) -> None:
     text = 'subject_id,visit,esr\nP01,b,"40,5"\nP02,b,7\n'
-    refused(tmp_path, "visits.csv, row 2, column esr: found '40,5', expected a number; if it is a decimal", visits=text)
+    refused(
+        tmp_path, "visits.csv, row 2, column esr: found '40,5', expected a number; if it is a decimal", visits=text
+    )
     clinical = read(tmp_path, {"decimal": ","}, visits=text)
     assert clinical.visits is not None
     assert clinical.visits["esr"].tolist() == [40.5, 7]
     both = text + "P03,b,1.234\n"  # 1.234 or 1234: nobody can know
-    refused(tmp_path, "row 4, column esr: found '1.234' in a column with decimal commas", {"decimal": ","}, visits=both)
+    refused(
+        tmp_path, "row 4, column esr: found '1.234' in a column with decimal commas", {"decimal": ","}, visits=both
+    )
     mixed = read(tmp_path, {"decimal": [",", "."]}, visits=both)
     assert mixed.visits is not None
     assert mixed.visits["esr"].tolist() == [40.5, 7, 1.234]
@@ -62,29 +66,52 @@ def test_decimal_commas(tmp_path: Path) -> None:
 
 def test_two_patients_with_one_id(tmp_path: Path) -> None:
     text = "subject_id,age,site\nP01,54,A\nP02,40,A\nP01,61,B\n"
-    refused(tmp_path, "subjects.csv, row 4, column age: two patients with one id? 'P01' has '61' here and '54'", subjects=text)
+    refused(
+        tmp_path,
+        "subjects.csv, row 4, column age: two patients with one id? 'P01' has '61' here and '54'",
+        subjects=text,
+    )
     fix = {"table": "subjects", "where": {"subject_id": "P01", "site": "B"}, "set": {"subject_id": "P01-B"}}
     clinical = read(tmp_path, {"repair": [fix]}, subjects=text)
     assert clinical.subjects is not None
     assert clinical.subjects["subject_id"].tolist() == ["P01", "P02", "P01-B"]
     assert clinical.subjects["age"].tolist() == [54, 40, 61]
     stale = {"table": "subjects", "row": 3, "where": {"subject_id": "P01"}, "set": {"subject_id": "P9"}}
-    refused(tmp_path, "repair: subjects.csv has no row with row 3, subject_id 'P01'", {"repair": [stale]}, subjects=text)
+    refused(
+        tmp_path,
+        "repair: subjects.csv has no row with row 3, subject_id 'P01'",
+        {"repair": [stale]},
+        subjects=text,
+    )
 
 
 def test_a_row_left_out_as_declared_is_listed(tmp_path: Path) -> None:
     text = "subject_id,age\nP01,54\nP01,61\n"
     fix = {"table": "subjects", "row": 3, "leave_out": "entered twice"}
-    linked = link(NO_SAMPLES, NO_SAMPLES, read(tmp_path, {"repair": [fix]}, subjects=text, visits="subject_id,visit\nP01,b\n"))
+    linked = link(
+        NO_SAMPLES,
+        NO_SAMPLES,
+        read(tmp_path, {"repair": [fix]}, subjects=text, visits="subject_id,visit\nP01,b\n"),
+    )
     (line,) = linked.unmatched.to_dict("records")
-    assert (line["side"], line["subject_id"], line["reason"]) == ("subjects", "P01", "left out as declared: entered twice")
+    assert (line["side"], line["subject_id"], line["reason"]) == (
+        "subjects",
+        "P01",
+        "left out as declared: entered twice",
+    )
 
 
 def test_visit_names_that_differ_in_case(tmp_path: Path) -> None:
     text = "subject_id,visit\nP01,Month1\nP02,month1\n"
-    refused(tmp_path, "visits.csv, row 3, column visit: found 'month1', which is 'Month1' in row 2 of visits.csv", visits=text)
+    refused(
+        tmp_path,
+        "visits.csv, row 3, column visit: found 'month1', which is 'Month1' in row 2 of visits.csv",
+        visits=text,
+    )
     clinical = read(tmp_path, {"repair": "visit_case"}, visits=text)
-    tubes = pd.DataFrame({"sample_id": ["s"], "subject_id": ["P02"], "visit": ["MONTH1"], "panel": "t", "tube": "full"})
+    tubes = pd.DataFrame(
+        {"sample_id": ["s"], "subject_id": ["P02"], "visit": ["MONTH1"], "panel": "t", "tube": "full"}
+    )
     table = link(tubes, NO_SAMPLES, clinical).table
     assert table["visit"].tolist() == ["Month1", "Month1"]
     assert table["samples"].fillna("").tolist() == ["", "s"]  # the samples sheet's spelling is one of them too
@@ -95,14 +122,22 @@ def test_dates_in_two_forms(tmp_path: Path) -> None:
     text = visits.format("2021-04-02")
     infusions = "subject_id,date\nP01,2021-02-01\n"
     refused(
-        tmp_path, "visits.csv, row 3, column date: found '13/03/2021', expected an ISO date", visits=text, infusions=infusions
+        tmp_path,
+        "visits.csv, row 3, column date: found '13/03/2021', expected an ISO date",
+        visits=text,
+        infusions=infusions,
     )
     clinical = read(tmp_path, {"dates": "DD/MM/YYYY"}, visits=text, infusions=infusions)
     assert clinical.visits is not None
     assert clinical.visits["day"].tolist() == [0, 40, 60]
     two = {"dates": ["DD/MM/YYYY", "MM/DD/YYYY"]}
     unclear = visits.format("03/04/2021")
-    refused(tmp_path, "row 4, column date: found '03/04/2021', which the declared forms read as 2021-04-03", two, visits=unclear)
+    refused(
+        tmp_path,
+        "row 4, column date: found '03/04/2021', which the declared forms read as 2021-04-03",
+        two,
+        visits=unclear,
+    )
     read(tmp_path, two, visits=visits.format("04/04/2021"))  # both forms say the same day
 
 
@@ -126,7 +161,10 @@ def test_a_patient_in_both_arms(tmp_path: Path) -> None:
     assert linked.unmatched["reason"].tolist() == ["duplicate"]  # the row that said the same twice
     other = "subject_id,visit,arm\nP01,b,DMARD\n"
     refused(
-        tmp_path, "visits.csv, row 2, column arm: patient 'P01' is in arm", subjects="subject_id,arm\nP01,MSC\n", visits=other
+        tmp_path,
+        "visits.csv, row 2, column arm: patient 'P01' is in arm",
+        subjects="subject_id,arm\nP01,MSC\n",
+        visits=other,
     )
 
 
@@ -154,10 +192,20 @@ def test_units_of_whole_columns_and_a_value_out_of_its_range_in_them(tmp_path: P
     assert visits is not None
     assert visits["crp"].tolist() == [15, 20]
     assert visits["patient_global"].tolist() == [75, 40]
-    refused(tmp_path, "units: visits.csv has no column 'CRP'; did you mean 'crp'", {"units": {"CRP": "mg/dL"}}, visits=text)
+    refused(
+        tmp_path,
+        "units: visits.csv has no column 'CRP'; did you mean 'crp'",
+        {"units": {"CRP": "mg/dL"}},
+        visits=text,
+    )
     refused(tmp_path, "units: crp: found 'g', expected mg/L or mg/dL", {"units": {"crp": "g"}}, visits=text)
     against = text.replace("patient_global", "crp_unit").replace("7.5", "mg/L").replace(",11", ",")
-    refused(tmp_path, "row 2, column crp_unit: found 'mg/L', but `units:` declares", {"units": {"crp": "mg/dL"}}, visits=against)
+    refused(
+        tmp_path,
+        "row 2, column crp_unit: found 'mg/L', but `units:` declares",
+        {"units": {"crp": "mg/dL"}},
+        visits=against,
+    )
 
 
 def test_a_scale_that_looks_like_cm_is_said(tmp_path: Path) -> None:

@@ -47,9 +47,18 @@ def test_adam_names_are_understood_and_a_long_table_is_spread_out() -> None:
         ["01-2", "A", 60, "M"],
     ]
     rows = clinical.visits.set_index("visit")
-    assert rows.loc["Baseline", ["crp", "ALT", "ALT base", "crp_unit", "ALT_unit"]].tolist() == [20, 20, 20, "mg/L", "U/L"]
+    assert rows.loc["Baseline", ["crp", "ALT", "ALT base", "crp_unit", "ALT_unit"]].tolist() == [
+        20,
+        20,
+        20,
+        "mg/L",
+        "U/L",
+    ]
     assert rows.loc["Week 2", "crp"] == 10
-    assert rows["day"].tolist() == [-3, 14]  # ADaM's day 15 is our 14; of days -3 and 0 (ALT) the earlier, each of one test
+    assert rows["day"].tolist() == [
+        -3,
+        14,
+    ]  # ADaM's day 15 is our 14; of days -3 and 0 (ALT) the earlier, each of one test
     reasons = clinical.unmatched["reason"].tolist()  # 5 rows in: 3 in cells, 2 listed
     assert len(reasons) == 2
     assert "duplicate: 'ALT' of this visit stands in row 4 too" in reasons
@@ -70,7 +79,9 @@ def test_adverse_events_and_times_to_event_of_adam() -> None:
             "TRTEMFL": ["Y", None],
         }
     )
-    times = pd.DataFrame({"USUBJID": ["01-1"], "PARAMCD": ["TTDE"], "AVAL": [2], "CNSR": [0], "STARTDT": ["2021-01-10"]})
+    times = pd.DataFrame(
+        {"USUBJID": ["01-1"], "PARAMCD": ["TTDE"], "AVAL": [2], "CNSR": [0], "STARTDT": ["2021-01-10"]}
+    )
     clinical = clinical_from_frames({"subjects": ADSL, "adverse_events": events, "time_to_event": times})
     assert clinical.adverse_events is not None
     assert clinical.time_to_event is not None

@@ -130,7 +130,9 @@ def test_text_among_numbers_is_kept_and_noted() -> None:
     assert clinical.visits is not None
     assert clinical.visits["il6"].tolist() == ["n.d.", "3", "4"]
     (note,) = clinical.notes
-    assert note.startswith("the visits table, row 2, column il6: 1 of 3 values are not numbers (the first is 'n.d.')")
+    assert note.startswith(
+        "the visits table, row 2, column il6: 1 of 3 values are not numbers (the first is 'n.d.')"
+    )
 
 
 def test_study_day_counts_from_the_first_infusion_else_from_randomisation() -> None:

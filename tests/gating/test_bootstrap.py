@@ -132,7 +132,7 @@ def test_the_quick_ways_move_a_gate_as_far_as_fits_to_drawn_events_do(
     monkeypatch.setattr(methods, "recut_of", lambda kind: None)
     monkeypatch.setattr(
         "cytoreg.gating.uncertainty.refits.Refits._moved",
-        lambda self, influence, key, above: self._drawn(_leaf(self), key, above),
+        lambda self, influence, key, above, placed_it: self._drawn(_leaf(self), key, above),
     )
     slow = gated(events, tree)
     assert quick.count("p") == slow.count("p")

@@ -30,12 +30,34 @@ def test_without_any_movement_the_limits_are_wilson_s(count: int) -> None:
 def test_both_are_added_on_the_logit_scale_each_side_by_itself() -> None:
     counts, totals = np.array([80, 90, 100, 110, 120] * 12), np.full(60, 1000)
     found = limits(100, 1000, counts, totals)
-    reach = stats.t.ppf(0.975, 59) * np.std(logit(counts / totals), ddof=1)
+    middle, logits = logit(0.1), logit(counts / totals)
+    reach = stats.t.ppf(0.975, 59) * math.hypot(np.std(logits, ddof=1), np.mean(logits) - middle)
     low, high = (logit(limit / 100) for limit in wilson(100, 1000))
-    middle = logit(0.1)
     assert found.gate == pytest.approx((100 * expit(middle - reach), 100 * expit(middle + reach)), abs=1e-3)
     expected = (middle - math.hypot(middle - low, reach), middle + math.hypot(high - middle, reach))
     assert found.both == pytest.approx(tuple(100 * expit(np.array(expected))), abs=1e-3)
+
+
+def test_what_counting_and_placement_have_in_common_is_added_too() -> None:
+    rng = np.random.default_rng(0)
+    totals, sways = np.full(64, 100_000), 0.02 * rng.standard_normal(64)
+    counts = np.rint(100_000 * expit(logit(0.1) + sways)).astype(np.int64)
+    found = limits(10_000, 100_000, counts, totals, sways * 0.9)
+    apart = limits(10_000, 100_000, counts, totals)
+    against = limits(10_000, 100_000, counts, totals, -sways)
+    assert against.both == apart.both  # it takes nothing away
+    logits = logit(counts / totals)
+    spread = np.std(logits, ddof=1)
+    reach = stats.t.ppf(0.975, 63) * math.hypot(spread, np.mean(logits) - logit(0.1))
+    # the drawn log share as a logit, and the binomial SD of that
+    both = (
+        np.corrcoef(logits, sways)[0, 1] * np.std(sways, ddof=1) * 0.9 / 0.9 / math.sqrt(1 / (100_000 * 0.1 * 0.9))
+    )
+    for ours, limit in zip(found.both, wilson(10_000, 100_000), strict=True):
+        away = abs(logit(limit / 100) - logit(0.1))
+        expected = math.sqrt(away**2 + reach**2 + 2 * min(1.0, both) * away * reach)
+        assert abs(logit(ours / 100) - logit(0.1)) == pytest.approx(expected, rel=1e-4)
+    assert found.both[0] < apart.both[0] < apart.both[1] < found.both[1]
 
 
 def test_at_the_ends_the_limits_stay_on_the_scale() -> None:

@@ -103,13 +103,13 @@ def test_a_trial_with_gaps_is_that_of_gls_and_emmeans(covariance: str) -> None:
 
 
 def test_a_covariance_that_cannot_be_fitted_gives_way_to_the_first_that_can_and_says_so() -> None:
-    """Six visits of 2 x 4 subjects: five degrees of freedom cannot hold 21 covariances."""
-    table = balanced(seed=4, subjects=4, visits=6)
-    found = answer(table, asked(contrast_visit="month6"))
-    assert found["note"].startswith("covariance of the visits heterogeneous Toeplitz, as others were not to be had")
+    """Eight visits of 2 x 4 subjects: six degrees of freedom cannot hold 36 covariances."""
+    table = balanced(seed=4, subjects=4, visits=8)
+    found = answer(table, asked(contrast_visit="month8"))
+    assert found["note"].startswith("covariance of the visits heterogeneous AR(1), as others were not to be had")
     assert "unstructured: " in found["note"]
     assert np.isfinite(found["p_value"])
-    alone = answer(table, asked(contrast_visit="month6", fallback=[]))
+    alone = answer(table, asked(contrast_visit="month8", fallback=[]))
     assert "could not be fitted (unstructured: " in alone["note"]
     assert np.isnan(alone["estimate"])
 

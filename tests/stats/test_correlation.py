@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from cytoreg.errors import AnalysisError
 from cytoreg.stats import analyse
 from cytoreg.stats.partial import partial_correlation
 from tests.stats import cohort
@@ -147,3 +148,65 @@ def test_points_that_lie_on_one_line_give_a_correlation_and_no_test() -> None:
     found = partial_correlation([1, 2, 3, 4, 5.0], [2, 4, 6, 8, 10.0], method="spearman")
     assert found.r == pytest.approx(1)
     assert math.isnan(found.p_value) and math.isnan(found.ci_low)
+
+
+def test_kendall_is_that_of_r_on_residuals() -> None:
+    """cor.test(round(resid(lm(GPA ~ TUCE)), 9), round(resid(lm(GRADE ~ TUCE)), 9), method = "kendall", exact = FALSE), R 4.2.2.
+
+    Of the data spector; rounded, since R takes noise of 1e-16 for an order. z = 2.0307 is of 32 values; one degree of freedom is lost to TUCE.
+    """
+    import statsmodels.api as sm
+
+    table = sm.datasets.spector.load_pandas().data
+    found = partial_correlation(table["GPA"], table["GRADE"], table["TUCE"], method="kendall")
+    assert found.r == pytest.approx(0.255385132, abs=1e-8)
+    shrunk = math.sqrt((2 * 32 + 5) / (32 * 31) * (31 * 30) / (2 * 31 + 5))
+    assert found.statistic == pytest.approx(2.030709078 * shrunk, abs=1e-7)
+
+
+def asked(table: object, **keys: object) -> list[dict[str, object]]:
+    question = PLAN["analyses"]["q"] | keys
+    return analyse({"linked": table}, {"analyses": {"q": question}}).results.to_dict("records")  # type: ignore[dict-item]
+
+
+def test_a_change_is_set_against_the_mean_and_never_its_own_start() -> None:
+    """Oldham 1962: of values that only waver, change and start correlate by -0.7, change and mean not at all."""
+    draw = np.random.default_rng(12)
+    table = cohort.linked(subjects=200)
+    table["das28_crp"] = draw.normal(size=len(table))
+    rows = asked(table, x="das28_crp", x_as="start", method="pearson")
+    wide = table.pivot_table(index="subject_id", columns="visit", values="das28_crp")
+    change, start = wide["month3"] - wide["baseline"], wide["baseline"]
+    assert np.corrcoef(change, start)[0, 1] < -0.6
+    assert abs(rows[0]["estimate"]) < 0.2  # type: ignore[arg-type, operator]
+    assert "mathematical coupling" in str(rows[0]["note"])
+    assert not any("crude" in str(row["term"]) for row in rows)
+    other = asked(table, x_as="start", adjust=[])[0]
+    assert "start of das28_crp held fixed" in str(other["note"])
+
+
+def test_a_change_is_not_correlated_with_itself() -> None:
+    with pytest.raises(AnalysisError, match="its change goes with itself"):
+        asked(cohort.linked(), x="das28_crp")
+
+
+@pytest.mark.parametrize("adjust", [None, [], ["arm"]])
+def test_what_is_not_adjusted_never_answers(adjust: list[str] | None) -> None:
+    """Both values move with the arm and nothing else: the crude correlation is no answer, in no family, in no sentence."""
+    table = cohort.linked(subjects=120, treg_effect=3.0, link=0.0)
+    table.loc[(table["arm"] == "UC-MSC") & (table["visit"] != "baseline"), "das28_crp"] -= 2
+    questions = {
+        "c": PLAN["analyses"]["q"] | {"adjust": adjust},
+        "r": {"type": "repeated_correlation", "x": cohort.TREGS, "y": "das28_crp", "adjust": adjust},
+        "w": {"type": "within_between", "x": cohort.TREGS, "y": "das28_crp", "adjust": adjust},
+    }
+    plan = {"analyses": questions, "multiplicity": {"families": {"all": list(questions)}}}
+    found = analyse({"linked": table}, plan)
+    crude = found.results[found.results["note"].str.startswith("descriptive")]
+    assert set(crude["analysis"]) == {"c", "r", "w"}
+    assert (crude["p_value"] < 0.05).all()
+    assert not crude["primary"].any()
+    assert crude["p_adjusted"].isna().all()
+    for name, row in crude.set_index("analysis").iterrows():
+        assert f"{row['estimate']:+.2f}" not in found.sentences[str(name)]
+    assert "did not clearly" in found.sentences["r"]

@@ -97,13 +97,13 @@ def test_the_primary_row_by_hand() -> None:
 
 
 def test_lasting_differences_between_subjects_are_no_lead() -> None:
-    """60 cohorts whose levels go together and nothing moves first: by levels many lead, by changes one in twenty."""
+    """20 cohorts whose levels go together and nothing moves first: by levels many lead, by changes one in twenty."""
     hits = np.zeros(2)
-    for seed in range(60):
+    for seed in range(20):
         rows = analyse({"linked": cohort(0.0, traits=0.8, seed=seed, subjects=60)}, PLAN).results
         hits += rows["p_value"].iloc[[0, 2]].to_numpy() < 0.05
-    assert hits[0] <= 9  # P(more) is below 0.001 at 5 %
-    assert hits[1] > 20
+    assert hits[0] <= 5  # P(more) is below 0.001 at 5 %
+    assert hits[1] > 8
 
 
 def test_two_visits_answer_by_levels_and_say_what_that_cannot_tell() -> None:

@@ -113,8 +113,8 @@ def _median(rows: pd.DataFrame) -> tuple[float, float, float]:
 
     curve = SurvfuncRight(rows["time"].to_numpy(), rows["event"].to_numpy())
     times, alive = np.asarray(curve.surv_times), np.asarray(curve.surv_prob)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(alive > 0, np.asarray(curve.surv_prob_se) / alive, np.nan)  # no limits where all had it
+    with np.errstate(divide="ignore", invalid="ignore"):  # no limits where all had the event
+        relative = np.where(alive > 0, np.asarray(curve.surv_prob_se) / alive, np.nan)
         half = norm.ppf(0.975) * relative
         lower, upper = alive * np.exp(-half), np.minimum(alive * np.exp(half), 1.0)
     return _crossing(times, alive), _crossing(times, lower), _crossing(times, upper)

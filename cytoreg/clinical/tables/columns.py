@@ -103,7 +103,9 @@ def _hint(cell: Any) -> str:
     text = str(cell)
     if re.match(r"^[-+]?\d+,\d+$", text):
         return '; if it is a decimal comma, declare `decimal: ","`'
-    return f"; if it stands for a missing value, declare `missing: ['{text}']`" if not re.search(r"\d", text) else ""
+    return (
+        f"; if it stands for a missing value, declare `missing: ['{text}']`" if not re.search(r"\d", text) else ""
+    )
 
 
 def _numbers(sheet: Sheet, column: str) -> list[float]:
@@ -202,7 +204,11 @@ def _truths(sheet: Sheet, column: str) -> list[float]:
 def _dates(sheet: Sheet, column: str, rules: Rules, *, partial: bool, notes: list[str]) -> Any:
     cells = sheet.cells[column]
     dates = [parse_date(c, sheet.place(i, column), rules.dates, partial=partial) for i, c in enumerate(cells)]
-    lost = [line for line, (date, cell) in enumerate(zip(dates, cells, strict=True)) if date is None and cell is not None]
+    lost = [
+        line
+        for line, (date, cell) in enumerate(zip(dates, cells, strict=True))
+        if date is None and cell is not None
+    ]
     if lost:
         notes.append(
             f"{sheet.place(lost[0], column)}: {len(lost)} dates without a day or month (the first is '{cells[lost[0]]}')"
@@ -218,4 +224,6 @@ def _dates_or_days(sheet: Sheet, column: str, rules: Rules) -> Any:
             return [as_number(cell, "") for cell in cells]
         except (LinkError, TypeError):
             pass
-    return pd.array([parse_date(c, sheet.place(i, column), rules.dates) for i, c in enumerate(cells)], dtype=object)
+    return pd.array(
+        [parse_date(c, sheet.place(i, column), rules.dates) for i, c in enumerate(cells)], dtype=object
+    )

@@ -65,7 +65,9 @@ def parse_date(value: Any, place: str, forms: Sequence[str] = (), *, partial: bo
     text = str(value).strip()
     if partial and PARTIAL.match(text):
         return None
-    found = {date: form for form, code in zip(forms, codes, strict=True) if (date := _read(text, code)) is not None}
+    found = {
+        date: form for form, code in zip(forms, codes, strict=True) if (date := _read(text, code)) is not None
+    }
     if (iso := _iso(text)) is not None:
         return iso
     if len(found) > 1:

@@ -42,7 +42,7 @@ def randomised_days(subjects: pd.DataFrame, zero: Mapping[str, dt.date]) -> Sequ
 
 def anchors_of(subjects: pd.DataFrame | None, infusions: pd.DataFrame | None) -> dict[str, float]:
     """The last day on which a visit may be each subject's baseline: that of the first infusion, else of randomisation."""
-    anchors: dict[str, float] = {}
+    anchors: dict[Any, float] = {}
     if subjects is not None and "randomised_day" in subjects.columns:
         anchors.update(subjects.groupby("subject_id")["randomised_day"].min().dropna().to_dict())
     if infusions is not None:
@@ -51,7 +51,13 @@ def anchors_of(subjects: pd.DataFrame | None, infusions: pd.DataFrame | None) ->
 
 
 def add_days(
-    frame: pd.DataFrame, zero: Mapping[str, dt.date], table: str, notes: list[str], *, date: str = "date", day: str = "day"
+    frame: pd.DataFrame,
+    zero: Mapping[str, dt.date],
+    table: str,
+    notes: list[str],
+    *,
+    date: str = "date",
+    day: str = "day",
 ) -> None:
     """A column of study days, in place: the table's own, filled from dates where it is missing."""
     if date not in frame.columns:
@@ -71,9 +77,7 @@ def add_days(
         )
 
 
-def in_time(
-    table: str, sheet: Sheet, rules: Rules, zero: Mapping[str, dt.date], notes: list[str]
-) -> Sheet:
+def in_time(table: str, sheet: Sheet, rules: Rules, zero: Mapping[str, dt.date], notes: list[str]) -> Sheet:
     """The sheet with `date` as dates and `day` as study days (None where not known)."""
     said: dict[str, Any] = {"subject_id": [as_text(cell) for cell in sheet.cells["subject_id"]]}
     if "date" in sheet.columns:
@@ -133,7 +137,10 @@ def name_visits(
             gone[line] = ("", reason if windows else "has no visit name, and the study has no windows")
             continue
         if window.name.casefold() == BASELINE and day > (anchor := anchors.get(subject, 0.0)):
-            gone[line] = ("", f"day {day:g} is after the start of treatment on day {anchor:g}, so it is no baseline")
+            gone[line] = (
+                "",
+                f"day {day:g} is after the start of treatment on day {anchor:g}, so it is no baseline",
+            )
             continue
         names[line], found[line] = window.name, window
         is_baseline = window.name.casefold() == BASELINE
@@ -143,7 +150,11 @@ def name_visits(
     for line, window in found.items():
         if nearest[subjects[line], window.name, tests[line]][3] != line:
             is_baseline = window.name.casefold() == BASELINE
-            why = "is the last before treatment" if is_baseline else f"lies nearer to day {window.day:g} of '{window.name}'"
+            why = (
+                "is the last before treatment"
+                if is_baseline
+                else f"lies nearer to day {window.day:g} of '{window.name}'"
+            )
             gone[line] = (window.name, f"duplicate: another row {why}")
             names[line] = None
     if keep_all:

@@ -80,7 +80,9 @@ def spread(sheet: Sheet, notes: list[str], aside: Aside) -> Sheet:
         else:
             cells[column] = values
     if dropped:
-        notes.append(f"{sheet.name}: columns that differ between the tests of a visit are left out: {', '.join(dropped)}")
+        notes.append(
+            f"{sheet.name}: columns that differ between the tests of a visit are left out: {', '.join(dropped)}"
+        )
     origin: dict[str, list[int]] = {}
     for test in tests:
         name = _column_of(test)
@@ -92,9 +94,13 @@ def spread(sheet: Sheet, notes: list[str], aside: Aside) -> Sheet:
             if behind and all(value is None for value in values):
                 continue
             if (title := f"{name}{behind}") in cells:
-                raise LinkError(f"{sheet.name}: a test '{test}' has the name of a column; rename it under `columns:`")
+                raise LinkError(
+                    f"{sheet.name}: a test '{test}' has the name of a column; rename it under `columns:`"
+                )
             cells[title] = values
-            origin[title] = [sheet.rows[lines[key][0] if line is None else line] for key, line in zip(keys, at, strict=True)]
+            origin[title] = [
+                sheet.rows[lines[key][0] if line is None else line] for key, line in zip(keys, at, strict=True)
+            ]
     return Sheet(
         name=sheet.name,
         cells=cells,
@@ -123,7 +129,9 @@ def _best(sheet: Sheet, aside: Aside) -> dict[tuple[str, str, str], int]:
     for line, (subject, visit, test) in enumerate(keys):
         if taken[subject, visit, test] != line:
             row = sheet.rows[taken[subject, visit, test]]
-            aside.append(("visits", subject, visit, "", f"duplicate: '{test}' of this visit stands in row {row} too"))
+            aside.append(
+                ("visits", subject, visit, "", f"duplicate: '{test}' of this visit stands in row {row} too")
+            )
     return dict(sorted(taken.items(), key=lambda item: item[1]))
 
 

@@ -108,7 +108,9 @@ def _clinical(
     refuse_two_in_one(ready)
 
     frames: dict[str, pd.DataFrame] = {
-        table: typed(table, ready[table], own[table], notes) for table in ("subjects", "infusions") if table in ready
+        table: typed(table, ready[table], own[table], notes)
+        for table in ("subjects", "infusions")
+        if table in ready
     }
     subjects, infusions = frames.get("subjects"), frames.get("infusions")
     zero = day_zero(subjects, infusions)
@@ -188,5 +190,3 @@ def _infusions_once(infusions: pd.DataFrame, aside: Aside) -> pd.DataFrame:
         for subject in infusions["subject_id"][again]
     ]
     return infusions[~again].reset_index(drop=True)
-
-

@@ -40,7 +40,9 @@ def _missing(sheet: Sheet, words: Sequence[str], notes: list[str]) -> Sheet:
         if any(hits) and column not in NAMES:
             cells[column] = [None if hit else value for value, hit in zip(values, hits, strict=True)]
             first = sheet.place(hits.index(True), column)
-            notes.append(f"{first}: {sum(hits)} values declared as missing ({', '.join(words)}) are missing values")
+            notes.append(
+                f"{first}: {sum(hits)} values declared as missing ({', '.join(words)}) are missing values"
+            )
     return sheet.with_cells(**cells)
 
 
@@ -75,7 +77,10 @@ def _correct(table: str, sheet: Sheet, correction: Correction, notes: list[str],
     rows = ", ".join(str(sheet.rows[line]) for line in lines[:5]) + (" ..." if len(lines) > 5 else "")
     if correction.leave_out:
         for line in lines:
-            who = (as_text(sheet.cells[name][line]) if name in sheet.columns else "" for name in ("subject_id", "visit"))
+            who = (
+                as_text(sheet.cells[name][line]) if name in sheet.columns else ""
+                for name in ("subject_id", "visit")
+            )
             subject, visit = (text or "" for text in who)
             aside.append((table, subject, visit, "", f"left out as declared: {correction.leave_out}"))
         notes.append(f"{sheet.name}, row {rows}: left out as declared")
@@ -117,7 +122,9 @@ def _commas(sheet: Sheet, marks: Sequence[str], notes: list[str]) -> Sheet:
     return sheet.with_cells(**cells)
 
 
-def fold_visits(sheets: dict[str, Sheet], declared: Sequence[str], repair: bool, notes: list[str]) -> dict[str, str]:
+def fold_visits(
+    sheets: dict[str, Sheet], declared: Sequence[str], repair: bool, notes: list[str]
+) -> dict[str, str]:
     """Visit names that differ in case: folded name -> the one name they stand for where `repair` declares it.
 
     declared: the names of the windows, which stand before what the sheets say first. Raises LinkError naming the first

@@ -104,7 +104,11 @@ class Rules(StrictModel):
             missing=[*self.missing, *own.missing],
             dates=own.dates or self.dates,
             units={**self.units, **own.units},
-            repair=[*self.repair, *mine, *(item.model_copy(update={"table": table}) for item in own.corrections(table))],
+            repair=[
+                *self.repair,
+                *mine,
+                *(item.model_copy(update={"table": table}) for item in own.corrections(table)),
+            ],
         )
 
 
@@ -168,12 +172,16 @@ def _source(document: YamlDocument, table: str, said: Any, folder: Path) -> Sour
     elif isinstance(said, str):
         place = said
     else:
-        raise StudyError(f"{document.where([table])}: found {said!r}, expected a file, a database's URL, or `{{file: ...}}`")
+        raise StudyError(
+            f"{document.where([table])}: found {said!r}, expected a file, a database's URL, or `{{file: ...}}`"
+        )
     chosen = {"sheet": own.sheet, "table": own.table, "query": own.query} if own is not None else {}
     if is_url(place):
         return Source(_beside(place, folder), rules=own, **chosen)
     if own is not None and (own.table or own.query):
-        raise StudyError(f"{document.where([table])}: `table` and `query` are of a database, found the file {place}")
+        raise StudyError(
+            f"{document.where([table])}: `table` and `query` are of a database, found the file {place}"
+        )
     path = folder / place
     if not path.is_file():
         raise StudyError(f"{document.where([table])}: there is no file {path}")

@@ -14,9 +14,11 @@ __all__ = ["VISUAL_SCALES", "convert_units"]
 VISUAL_SCALES = ("patient_global", "evaluator_global", "pain")
 SCALE_UNITS = {"mm": 1.0, "0-100": 1.0, "cm": 10.0, "0-10": 10.0}  # what one is in mm of 100
 CRP_UNITS = {"mg/l": 1.0, "ug/ml": 1.0, "µg/ml": 1.0, "mg/dl": 10.0}  # what one is in mg/L
-CONVERTED: Mapping[str, tuple[str, str, Mapping[str, float]]] = {  # column -> our unit, what to expect, the factors
+CONVERTED: Mapping[
+    str, tuple[str, str, Mapping[str, float]]
+] = {  # column -> our unit, what to expect, the factors
     "crp": ("mg/L", "mg/L or mg/dL", CRP_UNITS),
-    **{name: ("mm", "mm or cm (0-100 or 0-10)", SCALE_UNITS) for name in VISUAL_SCALES},
+    **dict.fromkeys(VISUAL_SCALES, ("mm", "mm or cm (0-100 or 0-10)", SCALE_UNITS)),
 }
 ENOUGH = 5  # values of a scale from which none above 10 is worth a note
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cytoreg.gating.kernel.native import NotThere, library
 
-__all__ = ["bin_counts", "em", "histogram_counts", "ranked", "thin", "valleys"]
+__all__ = ["bin_counts", "em", "histogram_counts", "in_ellipses", "in_polygons", "ranked", "thin", "valleys"]
 
 Array = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -63,12 +63,12 @@ def thin(x: Array, y: Array, step: int) -> Array | None:
 
 
 def em(
-    z: Array, numbers: Array, expected: Array, df: float, *, steps: int, rest: float, ridge: float
+    z: Array, numbers: Array, expected: Array, df: float, *, steps: int, rest: float, patience: int, ridge: float
 ) -> tuple[Array, float, bool] | None:
     """EM from the numbers of a mixture: its numbers at rest, the mean log likelihood, and whether it came to rest.
 
     z: (d, n), d 1 or 2. numbers: weights (k,), means (k, d), covariances (k, d, d) in one row. expected: the same of a
-    prior, with weights as events; zeros without one.
+    prior, with weights as events; zeros without one. patience: the step from which on it steps farther than EM.
     """
     d, n = z.shape
     k = len(numbers) // (1 + d + d * d)
@@ -76,7 +76,7 @@ def em(
         return None
     points, found, prior, fit = _doubles(z), numbers.copy(), _doubles(expected), np.empty(1)
     done = kernel.cytoreg_em(
-        _at(points), n, d, k, df, steps, rest, ridge, _at(prior), _at(found), _at(fit)
+        _at(points), n, d, k, df, steps, rest, patience, ridge, _at(prior), _at(found), _at(fit)
     )
     return found, float(fit[0]), done > 0
 
@@ -88,10 +88,36 @@ def valleys(y: Array, least: float, nothing: float) -> list[list[tuple[float, fl
     rows = _doubles(y)
     n = rows.shape[1]
     tops, room, found = np.empty(n, dtype=np.int64), np.empty((n // 2, 4)), []
-    for row in rows:
-        there = kernel.cytoreg_valleys(_at(row), n, least, nothing, _at(tops), _at(room))
+    at, to, into = _at(rows), _at(tops), _at(room)
+    for row in range(len(rows)):
+        there = kernel.cytoreg_valleys(at + 8 * n * row, n, least, nothing, to, into)
         found.append([(place, depth, int(a), int(b)) for place, depth, a, b in room[:there].tolist()])
     return found
+
+
+def in_ellipses(x: Array, y: Array, ellipses: Sequence[tuple[int, Array]], bits: npt.NDArray[np.uint64]) -> bool:
+    """Set a bit of each of (n,) events for each ellipse that holds it; False where there is no kernel.
+
+    ellipses: the number of the bit, and center (2), precision (4) and squared distance (1).
+    """
+    if (kernel := _kernel()) is None:
+        return False
+    x, y = _doubles(x), _doubles(y)
+    at = _at(x), _at(y), len(x), _at(bits)
+    for bit, ellipse in ellipses:
+        kernel.cytoreg_in_ellipse(*at[:3], _at(ellipse), bit, at[3])
+    return True
+
+
+def in_polygons(x: Array, y: Array, polygons: Sequence[tuple[int, Array]], bits: npt.NDArray[np.uint64]) -> bool:
+    """The same for polygons: the number of the bit, and (m, 2) corners."""
+    if (kernel := _kernel()) is None:
+        return False
+    x, y = _doubles(x), _doubles(y)
+    at = _at(x), _at(y), len(x), _at(bits)
+    for bit, corners in polygons:
+        kernel.cytoreg_in_polygon(*at[:3], _at(corners), len(corners), bit, at[3])
+    return True
 
 
 def _kernel() -> ctypes.CDLL | None:

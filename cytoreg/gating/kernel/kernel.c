@@ -675,12 +675,14 @@ API void cytoreg_thin(const double *x, const double *y, int64_t n, int64_t step,
 }
 
 #define MOST_K 8
+#define BLOCK 64
 /* EM of a mixture of k t (df finite) or normal distributions in d = 1 or 2 dimensions, from given numbers, until the mean log
    likelihood moves by less than `rest`. z: d rows of n. numbers: weights (k), means (k, d), covariances (k, d, d).
-   expected: weights as events (k), means, covariances of a prior; all counts 0 without one. Gives the steps done, negative if it
+   From step `patience` on it steps farther than EM, the more the longer the likelihood goes on to rise (Salakhutdinov R, Roweis S.
+   ICML 2003:664-671). expected: weights as events (k), means, covariances of a prior; all counts 0 without one. Gives the steps done, negative if it
    did not settle; fit: the mean log likelihood. */
 API int64_t cytoreg_em(const double *z, int64_t n, int64_t d, int64_t k, double df, int64_t steps, double rest,
-                       double ridge, const double *expected, double *numbers, double *fit)
+                       int64_t patience, double ridge, const double *expected, double *numbers, double *fit)
 {
     const double *x = z, *y = d == 2 ? z + n : z;
     double *weight = numbers, *mean = numbers + k, *cov = numbers + k + k * d;
@@ -689,7 +691,9 @@ API int64_t cytoreg_em(const double *z, int64_t n, int64_t d, int64_t k, double 
     const double power = 0.5 * (df + (double)d), in_all = (double)n;
     const int64_t whole = normal ? 0 : (int64_t)power;
     const int half = !normal && power == (double)whole + 0.5, exact = !normal && (half || power == (double)whole) && whole < 16;
-    double all_counts = 0, last = -INFINITY;
+    const double per_df = normal ? 0 : 1.0 / df, tail = normal ? 1 : (df + (double)d) / df;
+    double all_counts = 0, last = -INFINITY, longer = 1, plain[MOST_K * 7], before[MOST_K * 7];
+    const int64_t size_of = k * (1 + d + d * d);
     for (int64_t j = 0; j < k; j++) all_counts += counts[j];
     for (int64_t step = 1;; step++) {
         double p[MOST_K][6], sum[MOST_K][7];
@@ -701,48 +705,73 @@ API int64_t cytoreg_em(const double *z, int64_t n, int64_t d, int64_t k, double 
             p[j][2] = c / size; p[j][3] = -2 * b / size; p[j][4] = a / size;
             p[j][5] = exact ? weight[j] / sqrt(size) : log(weight[j]) - 0.5 * log(size);
         }
-        double likelihood = 0;
-        for (int64_t i = 0; i < n; i++) {
-            double share[MOST_K], u[MOST_K], v[MOST_K], bent[MOST_K], total = 0, top = -INFINITY;
+        double likelihood = 0, product = 1;
+        for (int64_t start = 0; start < n; start += BLOCK) { /* component by component, so that events go side by side */
+            const int64_t size = n - start < BLOCK ? n - start : BLOCK;
+            double share[MOST_K][BLOCK], bent[MOST_K][BLOCK], total[BLOCK], top[BLOCK];
+            for (int64_t i = 0; i < BLOCK; i++) { total[i] = 0; top[i] = -INFINITY; }
             for (int64_t j = 0; j < k; j++) {
-                u[j] = x[i] - p[j][0];
-                v[j] = d == 2 ? y[i] - p[j][1] : 0;
-                const double squared = p[j][2] * u[j] * u[j] + (p[j][3] * u[j] + p[j][4] * v[j]) * v[j];
+                const double m0 = p[j][0], m1 = p[j][1], a = p[j][2], b = p[j][3], c = p[j][4], height = p[j][5];
+                double *to_share = share[j], *to_bent = bent[j];
+                for (int64_t i = 0; i < size; i++) {
+                    const double u = x[start + i] - m0, v = d == 2 ? y[start + i] - m1 : 0;
+                    const double squared = a * u * u + (b * u + c * v) * v;
+                    to_share[i] = squared;
+                    to_bent[i] = 1.0 / (1.0 + squared * per_df);
+                }
                 if (exact) {
-                    const double over = 1.0 / (1.0 + squared / df);
-                    double height = half ? p[j][5] * sqrt(over) : p[j][5];
-                    for (int64_t e = 0; e < whole; e++) height *= over;
-                    share[j] = height;
-                    bent[j] = over;
-                    total += height;
+                    for (int64_t i = 0; i < size; i++) to_share[i] = half ? height * sqrt(to_bent[i]) : height;
+                    for (int64_t e = 0; e < whole; e++)
+                        for (int64_t i = 0; i < size; i++) to_share[i] *= to_bent[i];
+                    for (int64_t i = 0; i < size; i++) total[i] += to_share[i];
                 } else {
-                    bent[j] = 1.0 / (1.0 + squared / df);
-                    share[j] = p[j][5] - (normal ? 0.5 * squared : power * log1p(squared / df));
-                    top = share[j] > top ? share[j] : top;
+                    for (int64_t i = 0; i < size; i++) {
+                        to_share[i] = height - (normal ? 0.5 * to_share[i] : power * log1p(to_share[i] * per_df));
+                        top[i] = to_share[i] > top[i] ? to_share[i] : top[i];
+                    }
                 }
             }
             if (!exact) {
-                for (int64_t j = 0; j < k; j++) { share[j] = exp(share[j] - top); total += share[j]; }
-                likelihood += top;
+                for (int64_t j = 0; j < k; j++)
+                    for (int64_t i = 0; i < size; i++) { share[j][i] = exp(share[j][i] - top[i]); total[i] += share[j][i]; }
+                for (int64_t i = 0; i < size; i++) likelihood += top[i];
             }
-            likelihood += log(total);
-            const double over_total = 1.0 / total;
+            for (int64_t i = 0; i < size; i++) { /* the sum of logs as the log of products that stay numbers */
+                product *= total[i];
+                if (product < 1e-200 || product > 1e200) { likelihood += log(product); product = 1; }
+                total[i] = 1.0 / total[i];
+            }
             for (int64_t j = 0; j < k; j++) {
-                const double held = share[j] * over_total;
-                const double pull = normal ? held : held * bent[j] * ((df + (double)d) / df);
-                sum[j][0] += held;
-                sum[j][1] += pull;
-                sum[j][2] += pull * u[j];
-                sum[j][3] += pull * v[j];
-                sum[j][4] += pull * u[j] * u[j];
-                sum[j][5] += pull * u[j] * v[j];
-                sum[j][6] += pull * v[j] * v[j];
+                const double m0 = p[j][0], m1 = p[j][1];
+                double s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0;
+                for (int64_t i = 0; i < size; i++) {
+                    const double u = x[start + i] - m0, v = d == 2 ? y[start + i] - m1 : 0;
+                    const double held = share[j][i] * total[i], pull = normal ? held : held * bent[j][i] * tail;
+                    s0 += held;
+                    s1 += pull;
+                    s2 += pull * u;
+                    s3 += pull * v;
+                    s4 += pull * u * u;
+                    s5 += pull * u * v;
+                    s6 += pull * v * v;
+                }
+                sum[j][0] += s0; sum[j][1] += s1; sum[j][2] += s2; sum[j][3] += s3;
+                sum[j][4] += s4; sum[j][5] += s5; sum[j][6] += s6;
             }
         }
+        likelihood += log(product);
         *fit = likelihood / in_all;
+        if (longer > 1 && *fit < last) { /* a longer step went too far: back to where EM itself would be */
+            memcpy(numbers, plain, sizeof(double) * (size_t)size_of);
+            longer = sqrt(longer);
+            *fit = last;
+            if (step >= steps) return -step;
+            continue;
+        }
         if (fabs(*fit - last) < rest) return step;
         if (step >= steps || !isfinite(*fit)) return -step;
         last = *fit;
+        memcpy(before, numbers, sizeof(double) * (size_t)size_of);
         for (int64_t j = 0; j < k; j++) {
             const double held = sum[j][0] > 1e-9 ? sum[j][0] : 1e-9, count = counts[j];
             const double pulled = sum[j][1] + count > 1e-12 ? sum[j][1] + count : 1e-12;
@@ -761,6 +790,17 @@ API int64_t cytoreg_em(const double *z, int64_t n, int64_t d, int64_t k, double 
                     cov[(j * d + a) * d + b] = (scatter + count * (wide[(j * d + a) * d + b] + away[a] * away[b])) / (held + count)
                                                + (a == b ? ridge : 0);
                 }
+        }
+        longer = step >= patience ? (longer * 1.3 < 5 ? longer * 1.3 : 5) : 1;
+        if (longer > 1) {
+            memcpy(plain, numbers, sizeof(double) * (size_t)size_of);
+            for (int64_t i = 0; i < size_of; i++) numbers[i] = before[i] + longer * (numbers[i] - before[i]);
+            int fine = 1;
+            for (int64_t j = 0; j < k; j++) {
+                const double a = cov[j * d * d], b = d == 2 ? cov[4 * j + 1] : 0, c = d == 2 ? cov[4 * j + 3] : a;
+                fine = fine && weight[j] > 0 && a > ridge && c > ridge && (d == 1 || a * c - b * b > ridge * ridge);
+            }
+            if (!fine) { memcpy(numbers, plain, sizeof(double) * (size_t)size_of); longer = 1; }
         }
     }
 }
@@ -807,4 +847,38 @@ API int64_t cytoreg_valleys(const double *y, int64_t n, double least, double not
         last = tops[k];
     }
     return kept;
+}
+
+/* Bit `which` of each event that is in an ellipse in two dimensions, as gates.py says it: center, precision, squared distance. */
+API void cytoreg_in_ellipse(const double *x, const double *y, int64_t n, const double *e, int64_t which, uint64_t *bits)
+{
+    const uint64_t bit = (uint64_t)1 << which;
+    for (int64_t i = 0; i < n; i++) {
+        const double u = x[i] - e[0], v = y[i] - e[1];
+        const double squared = ((e[2] * (u * u) + e[3] * (u * v)) + e[4] * (v * u)) + e[5] * (v * v);
+        bits[i] |= squared <= e[6] ? bit : 0;
+    }
+}
+
+/* The same of a polygon by the even-odd rule: its corners, x and y. */
+API void cytoreg_in_polygon(const double *x, const double *y, int64_t n, const double *corners, int64_t count, int64_t which,
+                            uint64_t *bits)
+{
+    const uint64_t bit = (uint64_t)1 << which;
+    double low_x = INFINITY, high_x = -INFINITY, low_y = INFINITY, high_y = -INFINITY;
+    for (int64_t k = 0; k < count; k++) {
+        const double *p = corners + 2 * k;
+        low_x = p[0] < low_x ? p[0] : low_x; high_x = p[0] > high_x ? p[0] : high_x;
+        low_y = p[1] < low_y ? p[1] : low_y; high_y = p[1] > high_y ? p[1] : high_y;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        if (!(x[i] >= low_x && x[i] <= high_x && y[i] >= low_y && y[i] <= high_y)) continue;
+        int inside = 0;
+        for (int64_t k = 0; k < count; k++) {
+            const double *p = corners + 2 * (k ? k - 1 : count - 1), *q = corners + 2 * k;
+            if (p[1] == q[1] || (p[1] <= y[i]) == (q[1] <= y[i])) continue;
+            inside ^= x[i] < p[0] + (y[i] - p[1]) * ((q[0] - p[0]) / (q[1] - p[1]));
+        }
+        bits[i] |= inside ? bit : 0;
+    }
 }

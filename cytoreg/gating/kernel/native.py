@@ -60,7 +60,11 @@ def _load() -> ctypes.CDLL | str:
     found.cytoreg_thin.argtypes = [address, address, number, number, address, address, address]
     found.cytoreg_order.restype = found.cytoreg_histogram.restype = None
     found.cytoreg_bins.restype = found.cytoreg_thin.restype = None
-    found.cytoreg_em.argtypes = [address, number, number, number, real, number, real, real, address, address, address]
+    found.cytoreg_in_ellipse.argtypes = [address, address, number, address, number, address]
+    found.cytoreg_in_polygon.argtypes = [address, address, number, address, number, number, address]
+    found.cytoreg_in_ellipse.restype = found.cytoreg_in_polygon.restype = None
+    found.cytoreg_em.argtypes = [address, number, number, number, real, number, real, number, real]
+    found.cytoreg_em.argtypes += [address, address, address]
     found.cytoreg_valleys.argtypes = [address, number, real, real, address, address]
     found.cytoreg_em.restype = found.cytoreg_valleys.restype = number
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -91,12 +91,14 @@ def peaks(found: Density, least_prominence: float) -> list[Peak]:
 class Histogram:
     """Numbers of events on even bins of one axis, a row a replicate; what lies beyond an end is in its last bin.
 
-    low: left end of the first bin. step: width of a bin. counts: (b, HISTOGRAM_BINS) float64.
+    low: left end of the first bin. step: width of a bin. counts: (b, HISTOGRAM_BINS) float64. smoothed: densities, by smoothing,
+    so that gates on one axis share them.
     """
 
     low: float
     step: float
     counts: Array
+    smoothed: dict[float, Array] = field(default_factory=dict, repr=False)
 
     @property
     def centres(self) -> Array:
@@ -166,12 +168,19 @@ def smoothed(found: Histogram, smooth: float) -> Array:
 
     By Fourier transform, since all rows are smoothed at once, each with its own bandwidth.
     """
-    padded = 2 * HISTOGRAM_BINS
+    if smooth in found.smoothed:
+        return found.smoothed[smooth]
+    widths = found.bandwidths(smooth) / found.step
+    # room for seven bandwidths, so that nothing comes in again at the other end
+    padded = HISTOGRAM_BINS + (
+        HISTOGRAM_BINS // 4 if 7 * float(widths.max()) < HISTOGRAM_BINS // 4 else HISTOGRAM_BINS
+    )
     waves = 2 * np.pi * np.fft.rfftfreq(padded)
-    gauss = np.exp(-0.5 * (found.bandwidths(smooth)[:, None] / found.step * waves) ** 2)
+    gauss = np.exp(-0.5 * (widths[:, None] * waves) ** 2)
     y = np.fft.irfft(np.fft.rfft(found.counts, padded) * gauss, padded)[:, :HISTOGRAM_BINS]
     y /= np.maximum(y.max(axis=1, keepdims=True), 1e-300)
     y[y < NOTHING] = 0.0
+    found.smoothed[smooth] = y
     return y
 
 

@@ -17,11 +17,13 @@ import numpy.typing as npt
 from cytoreg.gating.kernel import fits
 from cytoreg.gating.methods._order import percentiles
 
-__all__ = ["Mixture", "Prior", "distance_of", "fit_mixture", "marginal_log", "thinned"]
+__all__ = ["Mixture", "Prior", "distance_of", "fit_mixture", "marginal_log", "shares", "thinned"]
 
 Array = npt.NDArray[np.float64]
 MOST_EVENTS = 5_000
 COARSE_EVENTS = 1_000
+PATIENCE = 55  # EM steps, before it is hastened
+FARTHEST = 5.0  # times as far as EM
 RIDGE = 1e-4  # added to each variance, in those of the events
 
 
@@ -75,7 +77,7 @@ def thinned(columns: Sequence[Array], most: int = MOST_EVENTS) -> Array:
         kept &= (column >= low) & (column <= high)
     used = [column[kept] for column in columns]
     step = max(1, len(used[0]) // most)
-    if len(used) == 2 and (found := fits.thin(*used, step)) is not None:
+    if len(used) == 2 and (found := fits.thin(used[0], used[1], step)) is not None:
         return found
     return np.column_stack(used)[np.lexsort(used)][::step]
 
@@ -127,6 +129,11 @@ def marginal_log(x: Array, mixture: Mixture, axis: int, df: float) -> Array:
     return weighted
 
 
+def shares(points: Array, mixture: Mixture, df: float) -> Array:
+    """The share of each component in each of (n, d) points, (k, n)."""
+    return _shares(points.T, mixture, df)[0]
+
+
 def _starts(z: Array, k: int) -> list[Array]:
     """Shares (k, n) to begin with: slices of each axis, and of the first principal direction."""
     d, n = z.shape
@@ -152,7 +159,9 @@ def _em_from(z: Array, share: Array, df: float, *, steps: int, rest: float, prio
     if prior is not None:
         expected = np.concatenate([counts, prior.means.ravel(), prior.covariances.ravel()])
     numbers = np.concatenate([first.weights, first.means.ravel(), first.covariances.ravel()])
-    if (done := fits.em(z, numbers, expected, df, steps=steps, rest=rest, ridge=RIDGE)) is not None:
+    if (
+        done := fits.em(z, numbers, expected, df, steps=steps, rest=rest, patience=PATIENCE, ridge=RIDGE)
+    ) is not None:
         numbers, fit, settled = done
         means, covariances = numbers[k : k + k * d].reshape(k, d), numbers[k + k * d :].reshape(k, d, d)
         return Mixture(fit, numbers[:k], means, covariances, settled)
@@ -165,16 +174,42 @@ def _em_by_numpy(
     """The same steps where there is no compiled kernel."""
     d, n = z.shape
     tail = np.ones((len(found.weights), n))
+    longer, plain = 1.0, found
     for step in range(steps):
         share, squared, likelihood = _shares(z, found, df)
+        if longer > 1 and likelihood < found.fit:  # a longer step went too far: back to where EM itself would be
+            found, longer = replace(plain, fit=found.fit), longer**0.5
+            continue
         settled = abs(likelihood - found.fit) < rest
         found = replace(found, fit=likelihood, settled=settled)
         if settled or step == steps - 1 or not np.isfinite(likelihood):
             break
         if np.isfinite(df):
             tail = (df + d) / (df + squared)
-        found = replace(_moved(z, share, tail, counts, prior), fit=likelihood)
+        before, found = found, replace(_moved(z, share, tail, counts, prior), fit=likelihood)
+        longer = min(longer * 1.3, FARTHEST) if step + 1 >= PATIENCE else 1.0
+        if longer > 1:
+            plain = found
+            found = _farther(before, plain, longer) or plain
+            longer = 1.0 if found is plain else longer
     return found
+
+
+def _farther(before: Mixture, to: Mixture, longer: float) -> Mixture | None:
+    """A step so many times as long (Salakhutdinov R, Roweis S. ICML 2003:664-671); None where that makes no mixture."""
+    weights, means, covariances = (
+        old + longer * (new - old)
+        for old, new in (
+            (before.weights, to.weights),
+            (before.means, to.means),
+            (before.covariances, to.covariances),
+        )
+    )
+    spreads = np.diagonal(covariances, axis1=1, axis2=2)
+    fine = weights.min() > 0 and spreads.min() > RIDGE
+    if means.shape[1] == 2:
+        fine = fine and (spreads.prod(axis=1) - covariances[:, 0, 1] ** 2).min() > RIDGE * RIDGE
+    return replace(to, weights=weights, means=means, covariances=covariances) if fine else None
 
 
 def _moved(z: Array, share: Array, tail: Array, counts: Array, prior: Prior | None) -> Mixture:
@@ -186,7 +221,7 @@ def _moved(z: Array, share: Array, tail: Array, counts: Array, prior: Prior | No
         held = max(float(share[j].sum()), 1e-9)
         pull = share[j] * tail[j]
         weights[j] = (held + counts[j]) / (n + counts.sum())
-        pulled = z @ pull
+        pulled = np.einsum("ij,j->i", z, pull)
         scatter = 0.0
         if prior is not None:
             pulled = pulled + counts[j] * prior.means[j]

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from cytoreg.gating.gates import Gate
+from cytoreg.gating.gates import Gate, contains
 from cytoreg.gating.methods._em import RIDGE, Array, Mixture, Prior
+from cytoreg.gating.methods._order import SMALL, crossed, inverse_of
 
 __all__ = ["Pulls", "numbers_of", "pulls_of"]
 
@@ -41,7 +42,7 @@ class Pulls:
         self._held, self._pulled = share[0].sum(axis=1) + self.counts, pull[0].sum(axis=1) + self.counts
         self._n = len(z) + self.counts.sum()
         self._used, self._each = used, self._of(z)
-        self.spread = self._each.T @ self._each
+        self.spread = crossed(self._each, self._each)
 
     def pull(self, columns: Sequence[Array], n: int, used: int) -> Array:
         """(m, p) of m events, where the mixture was fitted to `used` of n."""
@@ -53,15 +54,19 @@ class Pulls:
         """What gives the sum of the pulls of the fitted events in a gate on those axes, each less the mean."""
 
         def held(gate: Gate) -> Array:
-            inside = gate.contains([self._used[:, on.index(axis)] for axis in gate.on])
-            return (inside - inside.mean()) @ self._each
+            inside = contains(gate, dict(zip(on, self._used.T, strict=True)), {}, len(self._used))
+            return np.einsum("i,ij->j", inside - inside.mean(), self._each)
 
         return held
 
     def mixture(self, numbers: Array) -> Mixture | None:
         """The mixture of some numbers, in the units of the points; None where they make none."""
         weights, means, covariances = _parts(numbers[None], self.k, self.d)
-        if not np.isfinite(numbers).all() or weights.min() <= 0 or np.linalg.eigvalsh(covariances[0]).min() <= 0:
+        if not np.isfinite(numbers).all() or weights.min() <= 0:
+            return None
+        first, last = covariances[0, :, 0, 0], covariances[0, :, -1, -1]
+        size = first if self.d == 1 else first * last - covariances[0, :, 0, 1] ** 2
+        if min(first.min(), last.min(), size.min()) <= 0:  # not positive definite
             return None
         return Mixture(0.0, weights[0], means[0], covariances[0], True).on_scale(self.middle, self.scale)
 
@@ -75,8 +80,10 @@ class Pulls:
         kept = (covariances[0] - RIDGE * np.eye(self.d))[:, i, j]
         square = pull[:, None] * off[:, i] * off[:, j] - share[:, None] * kept[:, :, None]
         moves += [(square / self._held[:, None, None]).reshape(-1, len(z))]
-        solved: Array = np.linalg.lstsq(self._through, np.concatenate(moves), rcond=None)[0].T
-        return solved
+        inverse, pulls = inverse_of(self._through), np.concatenate(moves)
+        block = max(1, SMALL // len(pulls) ** 2)
+        parts = [inverse @ pulls[:, start : start + block] for start in range(0, pulls.shape[1], block)]
+        return np.concatenate([np.empty((len(pulls), 0)), *parts], axis=1).T
 
     def _step(self, z: Array, numbers: Array, part: float) -> Array:
         """The EM step from each of several rows of numbers."""

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from cytoreg.gating.kernel import fits
 
-__all__ = ["median", "percentiles", "ranked", "thinned"]
+__all__ = ["crossed", "inverse_of", "median", "percentiles", "ranked", "thinned"]
 
 Array = npt.NDArray[np.float64]
+SMALL = 200_000  # products of numbers
 
 
 def percentiles(values: Array, percents: Sequence[float]) -> list[float]:
@@ -48,6 +49,35 @@ def median(values: Array) -> float:
     ranks = [half] if len(values) % 2 else [half - 1, half]
     found = fits.ranked(values, ranks) if len(values) and math.isfinite(float(values.sum())) else None
     return float(np.median(values)) if found is None else sum(found) / len(found)
+
+
+def crossed(a: Array, b: Array) -> Array:
+    """The product a' b of (n, p) and (n, q), in blocks so small that the linear algebra library starts no threads for them.
+
+    Its threads wait busily between such small products, and cost more than they bring.
+    """
+    found, block = np.zeros((a.shape[1], b.shape[1])), max(1, SMALL // (a.shape[1] * b.shape[1]))
+    b = b.copy() if a is b else b  # a product with itself goes another way there
+    for start in range(0, len(a), block):
+        found += a[start : start + block].T @ b[start : start + block]
+    return found
+
+
+def inverse_of(matrix: Array) -> Array:
+    """The inverse of a small square matrix, by Gauss and Jordan's elimination with pivots, without threads; its pseudo-inverse
+    where it has none."""
+    n = len(matrix)
+    work = np.concatenate([matrix, np.eye(n)], axis=1)
+    for i in range(n):
+        pivot = i + int(np.argmax(np.abs(work[i:, i])))
+        if not abs(work[pivot, i]) > 1e-12:
+            return np.linalg.pinv(matrix)
+        work[[i, pivot]] = work[[pivot, i]]
+        work[i] /= work[i, i]
+        factors = work[:, i].copy()
+        factors[i] = 0.0
+        work -= factors[:, None] * work[i]
+    return work[:, n:]
 
 
 def thinned(x: Array, y: Array, most: int) -> tuple[Array, Array]:

@@ -13,8 +13,17 @@ import numpy as np
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from cytoreg.errors import suggest
-from cytoreg.gating.gates import Ellipse, Gate, Range, is_definite
-from cytoreg.gating.methods._em import Array, Mixture, Prior, distance_of, fit_mixture, marginal_log, thinned
+from cytoreg.gating.gates import Ellipse, Gate, Range, contains, is_definite
+from cytoreg.gating.methods._em import (
+    Array,
+    Mixture,
+    Prior,
+    distance_of,
+    fit_mixture,
+    marginal_log,
+    shares,
+    thinned,
+)
 from cytoreg.gating.methods._em_influence import numbers_of, pulls_of
 from cytoreg.gating.methods._fit import CannotFit, Fit, View, cut_range, enough, few, graded
 from cytoreg.gating.methods._influence import Influence
@@ -23,6 +32,8 @@ from cytoreg.strictmodel import StrictModel
 LEAST_WEIGHT = 0.05
 UNSETTLED = 0.25  # the score of a mixture that did not come to rest
 OVERLAP = 0.7  # of the lower component's height at its middle: so high, a cut parts little
+TIE = 0.9  # SDs between the chosen component and the next on the axis of the choice: so near, either might have been chosen
+CLOSE, MIXED = 1.35, 0.6  # or somewhat farther, where of what the gate holds less than this is the component's own
 WORDS = ("largest", "highest", "lowest", "nearest", "component")
 
 
@@ -110,7 +121,8 @@ class Params(StrictModel):
 def fit(view: View, params: Params) -> Fit:
     """Fit by EM from starts that depend on the values only, so that the order of events does not matter.
 
-    Its score is that of the number of events, and of the weight of the component or of how far two overlap.
+    Its score is that of the number of events, and of the weight of the component or of how far two overlap; it is low
+    where another component might as well have been chosen.
     """
     columns = [view.values(axis) for axis in params.axes]
     good = np.logical_and.reduce([np.isfinite(column) for column in columns])
@@ -142,7 +154,17 @@ def fit(view: View, params: Params) -> Fit:
     if weight < 2 * LEAST_WEIGHT:
         reasons.append(f"the component holds only {weight:.0%} of the events")
     score = min(score, graded(weight, 2 * LEAST_WEIGHT, 6 * LEAST_WEIGHT))
-    return Fit(_gate(params, found, chosen, df), n, tuple(reasons), score, influence=influence)
+    gate = _gate(params, found, chosen, df)
+    if (apart := _from_runner_up(params, found, chosen)) < CLOSE:
+        inside = contains(gate, dict(zip(params.axes, used.T, strict=True)), {}, len(used))
+        own = float(shares(used, found, df)[chosen][inside].mean()) if inside.any() else 0.0
+        if apart < TIE or own < MIXED:
+            score = min(score, UNSETTLED)
+            reasons.append(
+                f"which component is chosen is a close call: another lies {apart:.1f} SDs from it on that axis, and "
+                f"{own:.0%} of what the gate holds is its own"
+            )
+    return Fit(gate, n, tuple(reasons), score, influence=influence)
 
 
 def _influence(params: Params, used: Array, n: int, found: Mixture, df: float) -> Influence:
@@ -160,7 +182,14 @@ def _influence(params: Params, used: Array, n: int, found: Mixture, df: float) -
             return None
 
     numbers = numbers_of(pulls.found)
-    return Influence(params.axes, numbers, pulls.spread, lambda columns: pulls.pull(columns, n, len(used)), gate, pulls.held(params.axes))
+    return Influence(
+        params.axes,
+        numbers,
+        pulls.spread,
+        lambda columns: pulls.pull(columns, n, len(used)),
+        gate,
+        pulls.held(params.axes),
+    )
 
 
 def _prior(params: Params) -> Prior | None:
@@ -192,6 +221,21 @@ def _choose(params: Params, found: Mixture) -> int:
         return int(np.argmin(np.where(found.weights >= LEAST_WEIGHT, squared, np.inf)))
     place = found.means[:, params.axes.index(value)] * (1.0 if word == "highest" else -1.0)
     return int(np.argmax(np.where(found.weights >= LEAST_WEIGHT, place, -np.inf)))
+
+
+def _from_runner_up(params: Params, found: Mixture, chosen: int) -> float:
+    """How far the chosen component is from any other on the axis of the choice, in the smaller of the two SDs.
+
+    Infinite where the choice is not the highest or the lowest, or where no other is large enough to be chosen.
+    """
+    word, value = next(iter(params.choose.items())) if isinstance(params.choose, dict) else (params.choose, None)
+    if word not in ("highest", "lowest"):
+        return float("inf")
+    axis = params.axes.index(value)
+    places, spreads = found.means[:, axis], np.sqrt(found.covariances[:, axis, axis])
+    away = np.abs(places - places[chosen]) / np.minimum(spreads, spreads[chosen])
+    others = (found.weights >= LEAST_WEIGHT) & (np.arange(len(places)) != chosen)
+    return float(away[others].min(initial=np.inf))
 
 
 def _cut(found: Mixture, negative: int, df: float) -> tuple[float, float]:

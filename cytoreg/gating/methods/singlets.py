@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from cytoreg.gating.gates import Gate, Polygon
+from cytoreg.gating.gates import Gate, Polygon, contains
 from cytoreg.gating.methods._fit import Array, CannotFit, Fit, View, enough, few, graded
 from cytoreg.gating.methods._influence import Influence
-from cytoreg.gating.methods._order import median, percentiles, thinned
+from cytoreg.gating.methods._order import crossed, median, percentiles, thinned
 from cytoreg.strictmodel import StrictModel
 
 MOST_EVENTS = 20_000
@@ -121,10 +121,12 @@ def _influence(
         return _band(params.on, at, rise, max(params.spreads * wide, 0.02), right) if rise > 0 else None
 
     def held(gate: Gate) -> Array:
-        inside = gate.contains([x, y])
-        return (inside - inside.mean()) @ pulls
+        inside = contains(gate, dict(zip(params.on, (x, y), strict=True)), {}, len(x))
+        return np.einsum("i,ij->j", inside - inside.mean(), pulls)
 
-    return Influence(params.on, numbers, pulls.T @ pulls, lambda columns: used * pull(columns), moved_gate, held)
+    return Influence(
+        params.on, numbers, crossed(pulls, pulls), lambda columns: used * pull(columns), moved_gate, held
+    )
 
 
 def _robust_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

@@ -23,7 +23,7 @@ from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT
 from cytoreg.gating.uncertainty.refits import Refits
 from cytoreg.gating.uncertainty.shapes import Bits, Mask, Moving, ones
-from cytoreg.gating.uncertainty.strips import Strip, agreed, among
+from cytoreg.gating.uncertainty.strips import Strip, agreed, among, merged
 
 __all__ = ["Replicates", "replicate"]
 
@@ -130,12 +130,13 @@ class _Walk:
         node, parent = self.found.nodes[key], self.found.nodes[above]
         over = self.strips[above]
         near: Index = parent.index[self._edge(spec, key, parent) & agreed(parent.index, over)]
-        index = np.union1d(near, over.index)
+        index = merged(near, over.index)
         bits = self._bits(spec, key, index) & over.bits_at(parent, index, self.b)
         own = among(node.index, index)
-        keep = own | (bits != 0)
         placed = over.placed & self._placed(spec, key)
-        return Strip(index[keep], bits[keep] & placed, own[keep], placed)
+        bits &= placed
+        keep = np.where(own, bits != ones(self.b), bits != 0)  # on any other event all agree
+        return Strip(index[keep], bits[keep], own[keep], placed)
 
     def _edge(self, spec: GateSpec, key: str, parent: Node) -> Mask:
         """Which of the parent's events replicates may decide differently by this gate alone."""

@@ -38,12 +38,14 @@ def poisson(means: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArr
     skewness put right (Cornish & Fisher's first term) and rounded, which has the mean, the variance and the third
     moment of a Poisson number to within its rounding.
     """
-    low = means < TABLED
-    drawn = np.empty(means.shape)
-    drawn[low] = _table()[means[low], rng.integers(0, LEVELS, int(np.count_nonzero(low)), dtype=np.uint16)]
-    high = means[~low].astype(np.float64)
+    low = np.flatnonzero((means > 0) & (means < TABLED))
+    above = np.flatnonzero(means >= TABLED)
+    drawn, flat = np.zeros(means.shape), means.ravel()
+    into = drawn.reshape(-1)
+    into[low] = _table()[flat[low], rng.integers(0, LEVELS, len(low), dtype=np.uint16)]
+    high = flat[above].astype(np.float64)
     z = rng.standard_normal(len(high))
-    drawn[~low] = np.maximum(0.0, np.rint(high + np.sqrt(high) * z + (z * z - 1.0) / 6.0))
+    into[above] = np.maximum(0.0, np.rint(high + np.sqrt(high) * z + (z * z - 1.0) / 6.0))
     return drawn
 
 

@@ -1,9 +1,10 @@
 """The limits that gate placement gives a percentage, and those of counting and placement together.
 
-Everything is added on the logit scale, where a percentage has no ends. Placement enters as the standard
-deviation of the replicates' logits times Student's t. The limits of counting are Wilson's, which are not
-symmetric: each side keeps its own distance, and the squares of the two distances of a side are added (the square-and-add
-rule of Newcombe RG, Stat Med 1998;17:873-890, and Zou GY, Donner A, Stat Med 2008;27:1693-1702).
+Everything is added on the logit scale, where a percentage has no ends. Placement enters as the root mean square of how far
+the replicates' logits lie from the sample's own, their bias with it, times Student's t. The limits of counting are
+Wilson's, which are not symmetric: each side keeps its own distance, and the squares of the two distances of a side are added
+(the square-and-add rule of Newcombe RG, Stat Med 1998;17:873-890, and Zou GY, Donner A, Stat Med 2008;27:1693-1702, who
+give the term for correlated quantities too): the events that place a gate are those that are counted.
 """
 
 from __future__ import annotations
@@ -53,12 +54,13 @@ def limits(
     if int(known.sum()) < 2:
         return Limits(counting, unknown, counting)
     logits = _logit(counts[known], totals[known])
-    reach = t95(len(logits) - 1) * float(logits.std(ddof=1))
     if logits.min() == logits.max():
         here = 100 * count / total
         return Limits(counting, (here, here), counting)
     together = 0.0 if sways is None else _correlation(logits, sways[known], count, total)
     middle = float(_logit(np.array([count]), np.array([total]))[0])
+    spread, off = float(logits.std(ddof=1)), float(logits.mean()) - middle
+    reach = t95(len(logits) - 1) * math.hypot(spread, off)
     gate, both = [], []
     for sign, end, limit in ((-1.0, 0.0, counting[0]), (1.0, 100.0, counting[1])):
         if limit == end:  # nothing, or everything, was counted: there is nothing beyond
@@ -75,13 +77,14 @@ def _correlation(logits: npt.NDArray[np.float64], sways: npt.NDArray[np.float64]
     """Of what placement and counting add to the logit, the same events being drawn for both.
 
     Their covariance is that of the replicates; the variance of counting is the binomial one of the logit, n / (x (n - x)).
+    Where they go against each other, 0 is taken: known from few replicates, a negative one would at times leave less than counting.
     """
     if not 0 < count < total or not sways.any():
         return 0.0
     counted = sways * (total / (total - count))
     covariance = float(np.cov(logits, counted)[0, 1])
     found = covariance / float(logits.std(ddof=1)) * math.sqrt(count * (total - count) / total)
-    return min(1.0, max(-1.0, found))
+    return min(1.0, max(0.0, found))
 
 
 def t95(df: int) -> float:

@@ -20,6 +20,7 @@ from cytoreg.gating.gates import Gate, Nothing
 from cytoreg.gating.methods import CONTROLS, CannotFit, Fit, cut_range
 from cytoreg.gating.methods._density import HISTOGRAM_BINS, Histogram, bins_of, histogram_grid, in_bins
 from cytoreg.gating.methods._influence import Influence
+from cytoreg.gating.methods._order import crossed
 from cytoreg.gating.placing import View
 from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.uncertainty.draws import generator, poisson
@@ -154,14 +155,15 @@ class Refits:
             return None
         values = self.events.display(child, by[1])
         part = in_bins(values[np.isfinite(values)], draw.low, draw.step) / np.maximum(draw.events, 1)
-        moved: Array = draw.beyond @ (part / child.count - 1.0 / above.count)
+        moved: Array = np.einsum("ij,j->i", draw.beyond, part / child.count - 1.0 / above.count)
         return moved
 
     def _moved(self, influence: Influence, key: str, above: str, placed_it: bool) -> list[Gate | None]:
         """Gates whose numbers are moved by events drawn again, and by those that came or went."""
         worth, directions = np.linalg.eigh(influence.spread)
         root = directions * np.sqrt(np.maximum(worth, 0.0))
-        rng = generator(self.seed, "numbers", key, influence.numbers)
+        # of rounded numbers: the same draw where only the last bits differ, as with and without the compiled kernel
+        rng = generator(self.seed, "numbers", key, " ".join(f"{number:.5e}" for number in influence.numbers))
         moved = rng.standard_normal((self.b, len(worth))) @ root.T
         if placed_it:
             known = worth > 1e-12 * max(float(worth.max()), 0.0)
@@ -171,7 +173,7 @@ class Refits:
         if len(strip.index):
             columns = [self.events.display_at(strip.index, axis) for axis in influence.on]
             came = unpacked(strip.bits, self.b).astype(np.float64) - strip.own[:, None]
-            moved += came.T @ np.nan_to_num(influence.pull(columns))
+            moved += crossed(came, np.nan_to_num(influence.pull(columns)))
         return [influence.gate(influence.numbers + row) if np.isfinite(row).all() else None for row in moved]
 
     def _drawn(self, spec: GateSpec, key: str, above: str) -> list[Gate | None]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from cytoreg.gating.binned import on_grid
 from cytoreg.gating.events import Axis
 from cytoreg.gating.gates import Ellipse, Gate, Nothing, Polygon, Range
+from cytoreg.gating.kernel import fits
 
 __all__ = ["Bits", "Mask", "Moving", "gathered", "none_of", "ones"]
 
@@ -87,6 +88,18 @@ class Moving:
         if self.gates and all(isinstance(gate, Ellipse | Nothing) for gate in self.gates) and not self.binned:
             return _ellipse_bits(columns, n, self.gates)
         bits = none_of(n)
+        polygons = [
+            (i, np.array(gate.vertices, dtype=np.float64))
+            for i, gate in enumerate(self.gates)
+            if isinstance(gate, Polygon)
+        ]
+        same = not self.binned and len(polygons) + sum(isinstance(gate, Nothing) for gate in self.gates) == len(
+            self.gates
+        )
+        if polygons and same and len(on := {gate.on for gate in self.gates if isinstance(gate, Polygon)}) == 1:
+            x, y = (columns[axis] for axis in on.pop())
+            if fits.in_polygons(x, y, polygons, bits):
+                return bits
         for i, gate in enumerate(self.gates):
             if not isinstance(gate, Nothing):
                 shape: Any = on_grid(gate, self.axes) if self.binned else gate
@@ -134,22 +147,19 @@ def _near_ellipse(values: Sequence[Array], gates: Sequence[Gate]) -> Mask | None
     """Between the smallest and the largest ellipse about the first one's center that the edges of all lie between."""
     first = gates[0]
     assert isinstance(first, Ellipse)
-    root = np.linalg.cholesky(np.asarray(first.covariance))
-    to_circle = np.linalg.inv(root)
+    ellipses = [gate for gate in gates if isinstance(gate, Ellipse)]
+    roots = _roots(np.array([gate.covariance for gate in ellipses]))
+    if not np.isfinite(roots).all() or not (np.diagonal(roots, axis1=1, axis2=2) > 0).all():
+        return None
+    to_circle = _inverses(roots[:1])[0]
     angle = np.linspace(0, 2 * np.pi, _ANGLES, endpoint=False)
     circle = np.stack([np.cos(angle), np.sin(angle)])
-    reach = []
-    for gate in gates:
-        assert isinstance(gate, Ellipse)
-        try:
-            line = np.linalg.cholesky(np.asarray(gate.covariance)) @ circle * gate.distance
-        except np.linalg.LinAlgError:
-            return None
-        off = to_circle @ (line + (np.asarray(gate.center) - np.asarray(first.center))[:, None])
-        if not _around_origin(off):
-            return None
-        reach.append((off * off).sum(axis=0))
-    squared = np.concatenate(reach)
+    centers = np.array([gate.center for gate in ellipses])
+    lines = roots @ circle * np.array([gate.distance for gate in ellipses])[:, None, None]
+    off = to_circle @ (lines + (centers - np.asarray(first.center))[:, :, None])  # (gates, 2, angles)
+    if not _around_origin(off):
+        return None
+    squared = (off * off).sum(axis=1)
     low, high = 0.998 * float(squared.min()), 1.002 * float(squared.max())
     x, y = (column - middle for column, middle in zip(values, first.center, strict=True))
     with np.errstate(invalid="ignore", over="ignore"):
@@ -159,17 +169,44 @@ def _near_ellipse(values: Sequence[Array], gates: Sequence[Gate]) -> Mask | None
         return (away >= low) & (away <= high)
 
 
-def _around_origin(line: Array) -> bool:
-    """Whether a closed line goes round the origin."""
-    turned = np.diff(np.unwrap(np.arctan2(line[1], line[0])))
-    return bool(abs(turned.sum()) > np.pi)
+def _inverses(matrices: Array) -> Array:
+    """Of (m, 2, 2) matrices. In closed form, as `_roots`: LAPACK's threads cost more than so small a matrix."""
+    a, b, c, d = (matrices[:, i, j] for i in (0, 1) for j in (0, 1))
+    with np.errstate(all="ignore"):
+        return np.stack([d, -b, -c, a], axis=1).reshape(-1, 2, 2) / (a * d - b * c)[:, None, None]
+
+
+def _roots(matrices: Array) -> Array:
+    """Lower Cholesky roots of (m, 2, 2) symmetric matrices; not-a-number where one is not positive definite."""
+    with np.errstate(all="ignore"):
+        first = np.sqrt(matrices[:, 0, 0])
+        across = matrices[:, 1, 0] / first
+        last = np.sqrt(matrices[:, 1, 1] - across * across)
+    return np.stack([first, np.zeros_like(first), across, last], axis=1).reshape(-1, 2, 2)
+
+
+def _around_origin(lines: Array) -> bool:
+    """Whether closed lines, (m, 2, points), all go round the origin."""
+    turned = np.diff(np.unwrap(np.arctan2(lines[:, 1], lines[:, 0]), axis=1), axis=1)
+    return bool((np.abs(turned.sum(axis=1)) > np.pi).all())
 
 
 def _ellipse_bits(columns: Mapping[str, Array], n: int, gates: Sequence[Gate]) -> Bits:
     bits = none_of(n)
+    there = [(i, gate) for i, gate in enumerate(gates) if isinstance(gate, Ellipse)]
+    on = {gate.on for _, gate in there}
+    if len(on) == 1 and len(axes := on.pop()) == 2:
+        inverse = _inverses(np.array([gate.covariance for _, gate in there], dtype=np.float64))
+        numbers = [
+            (i, np.array([*gate.center, *precision.ravel(), gate.distance * gate.distance]))
+            for (i, gate), precision in zip(there, inverse, strict=True)
+        ]
+        if fits.in_ellipses(columns[axes[0]], columns[axes[1]], numbers, bits):
+            return bits
     for i, gate in enumerate(gates):
         if isinstance(gate, Ellipse):
-            bits |= gate.contains([columns[axis] for axis in gate.on]).astype(np.uint64) << np.uint64(i)
+            inside = gate.contains([columns[axis] for axis in gate.on])
+            bits[inside] |= np.uint64(1 << i)
     return bits
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cytoreg.gating.events import Node
 from cytoreg.gating.uncertainty.shapes import Bits, none_of, ones
 
-__all__ = ["Strip", "agreed", "totals"]
+__all__ = ["Strip", "agreed", "merged", "totals"]
 
 Index = npt.NDArray[np.int64]
 
@@ -69,12 +69,27 @@ def agreed(index: Index, strip: Strip) -> npt.NDArray[np.bool_]:
     return kept
 
 
+def merged(index: Index, other: Index) -> Index:
+    """The positions that stand in either of two ascending indices, ascending."""
+    if not len(index) or not len(other):
+        return index if len(index) else other
+    there = np.zeros(max(int(index[-1]), int(other[-1])) + 1, dtype=bool)
+    there[index] = True
+    there[other] = True
+    return np.flatnonzero(there)
+
+
 def among(index: Index, positions: Index) -> npt.NDArray[np.bool_]:
-    """Which positions stand in an ascending index."""
-    if not len(index):
+    """Which of some ascending positions stand in an ascending index."""
+    if not len(index) or not len(positions):
         return np.zeros(len(positions), dtype=bool)
-    place = np.minimum(np.searchsorted(index, positions), len(index) - 1)
-    return index[place] == positions
+    end = int(index[-1]) + 1
+    if len(positions) < end // 64:
+        place = np.minimum(np.searchsorted(index, positions), len(index) - 1)
+        return index[place] == positions
+    there = np.zeros(max(end, int(positions[-1]) + 1), dtype=bool)
+    there[index] = True
+    return there[positions]
 
 
 def found_in(index: Index, positions: Index) -> tuple[npt.NDArray[np.bool_], Index]:

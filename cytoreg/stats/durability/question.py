@@ -33,7 +33,7 @@ UNTESTED = True  # without a covariate and with one arm the answer is a duration
 LEAST_LOSSES = 5
 LEAST_OF_LEVEL = 3  # intervals with a loss and without, for a level of a factor to have a hazard of its own
 NOT_RANDOMISED = "among responders, who were not randomised"
-UNIT = {"linear": "unit", "logit": "log odds", "log": "natural log"}
+UNIT = {"linear": "unit", "logit": "unit of log odds", "log": "unit of natural log"}
 HANDLED = {
     "event": "another infusion counts as loss",
     "censor": "follow-up ends at another infusion, as if it told nothing of what the response would have done",
@@ -143,7 +143,11 @@ def _aside(note: str) -> str:
 
 
 def _cox(view: _View, blank: Estimate, values: Any = None) -> tuple[Estimate, str]:
-    """The row, and the check of proportional hazards. values: (n,) in place of the covariate of the intervals."""
+    """The row, and the check of proportional hazards. values: (n,) in place of the covariate of the intervals.
+
+    Time is counted in visits: a visit of one day early or late would else set a subject's value of one visit against the
+    others' of the visit before, and a trend of the value would be taken for a link.
+    """
     x = view.table["value"].to_numpy(float) if values is None else values
     keep = np.isfinite(x)
     table, lost = view.table[keep], view.lost[keep]
@@ -157,8 +161,8 @@ def _cox(view: _View, blank: Estimate, values: Any = None) -> tuple[Estimate, st
     ]
     try:
         fit = fit_cox(
-            table["start"],
-            table["stop"],
+            table["start_visit"],
+            table["stop_visit"],
             lost,
             x[keep],
             strata=strata,
@@ -167,6 +171,8 @@ def _cox(view: _View, blank: Estimate, values: Any = None) -> tuple[Estimate, st
         )
     except NotFitted as problem:
         return replace(blank, note=str(problem)), ""
+    if not fit.corrected[0, 0] > 1e-9 * fit.covariance[0, 0]:
+        return replace(blank, note="all who were at risk together were lost at the same visit"), ""
     p = fit.proportional()
     checked = "proportional hazards could not be checked"
     if math.isfinite(p):

@@ -22,7 +22,18 @@ __all__ = ["KEPT", "LOST", "REINFUSED", "UNCONFIRMED", "Risk", "risk_intervals"]
 KEPT, LOST, REINFUSED, UNCONFIRMED = 0, 1, 2, 3
 INFUSIONS = "infusions_so_far"
 SINCE = "days_since_infusion"
-COLUMNS = ("subject", "arm", "first_visit", "start", "stop", "end", "failing", "value")
+COLUMNS = (
+    "subject",
+    "arm",
+    "first_visit",
+    "start",
+    "stop",
+    "end",
+    "failing",
+    "value",
+    "start_visit",
+    "stop_visit",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +43,9 @@ class Risk:
     table: a row an interval: subject, arm, first_visit (of the response), start and stop (days since the first
     response), end (KEPT, LOST, REINFUSED, UNCONFIRMED), failing (at the visit it starts from: a failure that was not
     confirmed), value (of the covariate, at the last visit on or before the interval's start, so strictly before
-    the interval). responders: subjects with a response. once: those never seen again after it, or infused again that
+    the interval), start_visit and stop_visit (their places in the order of visits; half-way for an infusion between them; who missed a visit
+    is not at risk at it, the value known then being older than that of the others).
+    responders: subjects with a response. once: those never seen again after it, or infused again that
     day. carried: intervals whose value comes from an earlier visit than the one they start from.
     """
 
@@ -59,12 +72,13 @@ def risk_intervals(data: Data, outcome: str, value: pd.Series | None) -> Risk:
         {
             "subject": linked["subject_id"].astype(str),
             "visit": linked["visit"].astype(str),
+            "place": linked["visit"].astype(str).map({name: float(i) for i, name in enumerate(data.visits())}),
             "arm": data.arms(),
             "day": linked["day"].astype(float),
             "answer": answer,
             "value": np.nan if value is None else value.astype(float),
             "so_far": linked[INFUSIONS].astype(float) if INFUSIONS in linked.columns else 0.0,
-            "infused": linked["day"].astype(float) - linked[SINCE].astype(float) if exact else np.nan,
+            "infused": linked["day"].to_numpy(float) - linked[SINCE].to_numpy(float) if exact else np.nan,
         }
     ).dropna(subset=["day"])
     frame = frame.sort_values(["subject", "day"], kind="stable").drop_duplicates(["subject", "day"])
@@ -99,7 +113,7 @@ def _answers(data: Data, outcome: str) -> pd.Series:
 
 def _of_one(own: Mapping[str, Any], first: int, exact: bool) -> tuple[list[tuple[Any, ...]], int]:
     """The intervals of one subject, and how many of them carry a value forward."""
-    days, answers = own["day"], own["answer"]
+    days, answers, places = own["day"], own["answer"], own["place"]
     again = _reinfused_on(own, first, exact)
     seen = [j for j in range(first, len(days)) if answers[j] == answers[j]]
     origin, rows, late = days[first], [], 0
@@ -113,7 +127,18 @@ def _of_one(own: Mapping[str, Any], first: int, exact: bool) -> tuple[list[tuple
         failing = bool(answers[before] == 0)
         if again < days[now]:
             if again > days[before]:
-                rows.append((*head, days[before] - origin, again - origin, REINFUSED, failing, value))
+                rows.append(
+                    (
+                        *head,
+                        days[before] - origin,
+                        again - origin,
+                        REINFUSED,
+                        failing,
+                        value,
+                        places[before],
+                        places[before] + 0.5,
+                    )
+                )
             elif rows:  # on the day of the visit, after the blood was drawn
                 rows[-1] = (*rows[-1][:5], REINFUSED, *rows[-1][6:])
             return rows, late
@@ -124,7 +149,18 @@ def _of_one(own: Mapping[str, Any], first: int, exact: bool) -> tuple[list[tuple
                 end = UNCONFIRMED
             elif answers[next_one] == 0:
                 end = LOST
-        rows.append((*head, days[before] - origin, days[now] - origin, end, failing, value))
+        rows.append(
+            (
+                *head,
+                days[before] - origin,
+                days[now] - origin,
+                end,
+                failing,
+                value,
+                max(places[before], places[now] - 0.75),
+                max(places[now], places[before] + 0.5),
+            )  # also where a visit came out of order
+        )
         if end != KEPT:
             return rows, late
     if rows and again - origin == rows[-1][4]:  # on the day of the last visit with an answer

@@ -46,7 +46,9 @@ def impute(
     centre, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     spread = np.where(spread > 0, spread, 1.0)
     todo = [column for column in np.argsort(missing.sum(axis=0), kind="stable") if missing[:, column].any()]
-    used = {column: _borne(predictors[column], int((~missing[:, column]).sum()), fixed.shape[1]) for column in todo}
+    used = {
+        column: _borne(predictors[column], int((~missing[:, column]).sum()), fixed.shape[1]) for column in todo
+    }
     ones = np.concatenate([np.ones((n, 1)), fixed], axis=1)
     common = np.repeat(ones[None], m, axis=0)
     for _ in range(iterations):
@@ -88,4 +90,3 @@ def _drawn(seen: Matrix, y: Matrix, unseen: Matrix, method: Method, draw: np.ran
     nearest = np.argpartition(distance, donors - 1, axis=2)[:, :, :donors]
     picked = draw.integers(0, donors, size=predicted.shape)
     return y[np.take_along_axis(nearest, picked[:, :, None], axis=2)[..., 0]]
-

@@ -58,12 +58,18 @@ def imputed_tables(linked: pd.DataFrame, plan: Plan, wanted: Sequence[str]) -> I
     before, subjects = with_missed_visits(linked, plan, visits)
     derived = _derived(before, plan)
     names = [name for name in _measured(before, wanted) if name not in derived]
-    place = {(s, v): label for label, s, v in zip(before.index, before["subject_id"], before["visit"], strict=True)}
+    place = {
+        (s, v): label for label, s, v in zip(before.index, before["subject_id"], before["visit"], strict=True)
+    }
     notes: list[str] = []
     columns, values = [], []
     for name in names:
         for visit in visits:
-            column = before.loc[[place[s, visit] for s in subjects], name].astype("Float64").to_numpy(float, na_value=np.nan)
+            column = (
+                before.loc[[place[s, visit] for s in subjects], name]
+                .astype("Float64")
+                .to_numpy(float, na_value=np.nan)
+            )
             seen = column[~np.isnan(column)]
             if len(seen) < LEAST_SEEN:
                 if len(seen) < len(subjects):
@@ -73,7 +79,10 @@ def imputed_tables(linked: pd.DataFrame, plan: Plan, wanted: Sequence[str]) -> I
             values.append(column)
     if not any(np.isnan(column).any() for column in values):
         return Imputed((before,) * said.m, before, _counts(columns, values), tuple(notes))
-    scales = [_Scale.of(name, column, f"{name} count" in before.columns) for (name, _), column in zip(columns, values, strict=True)]
+    scales = [
+        _Scale.of(name, column, f"{name} count" in before.columns)
+        for (name, _), column in zip(columns, values, strict=True)
+    ]
     turned = np.column_stack([scale.to(column) for scale, column in zip(scales, values, strict=True)])
     drawn = impute(
         turned,
@@ -113,9 +122,7 @@ def scheduled_visits(linked: pd.DataFrame, declared: Sequence[str] | None = None
     return [visit for visit in there if visit and seen[visit] >= least]
 
 
-def with_missed_visits(
-    linked: pd.DataFrame, plan: Plan, visits: Sequence[str]
-) -> tuple[pd.DataFrame, list[str]]:
+def with_missed_visits(linked: pd.DataFrame, plan: Plan, visits: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
     """The table with an empty row for each visit that a subject with a baseline missed, and those subjects.
 
     Such a row has the subject's own columns (arm, age) and the median day of the visit.
@@ -131,7 +138,7 @@ def with_missed_visits(
     others = [c for c in linked.columns if c not in ("subject_id", "visit", "day")]
     varying = groups[others].nunique(dropna=False).max()
     own = [c for c in others if varying[c] <= 1 and not pd.api.types.is_numeric_dtype(linked[c])]
-    own += [c for c in others if c not in own and varying[c] <= 1 and linked[c].nunique() > 1 and c not in COMPONENTS]
+    own += [c for c in others if c not in own and varying[c] <= 1 and c not in COMPONENTS]
     first = groups[own].first() if own else None
     days = linked.groupby("visit")["day"].median()
     rows = pd.DataFrame(missed, columns=["subject_id", "visit"])
@@ -141,7 +148,9 @@ def with_missed_visits(
     rows = rows.reindex(columns=linked.columns).astype({c: linked[c].dtype for c in ("subject_id", "visit", *own)})
     both = pd.concat([linked, rows], ignore_index=True)
     order = {visit: at for at, visit in enumerate(visit_order(linked))}
-    keys = pd.DataFrame({"s": both["subject_id"], "v": both["visit"].map(order)}).sort_values(["s", "v"], kind="stable")
+    keys = pd.DataFrame({"s": both["subject_id"], "v": both["visit"].map(order)}).sort_values(
+        ["s", "v"], kind="stable"
+    )
     return both.loc[keys.index].reset_index(drop=True), subjects
 
 
@@ -151,7 +160,13 @@ def named_columns(question: Any) -> list[str]:
     for key, given in question.model_dump().items():
         if key in {"type", "scale", "method", "from_", "to", "at", "contrast_visit"}:
             continue
-        found += [given] if isinstance(given, str) else [x for x in given or () if isinstance(x, str)] if isinstance(given, (list, tuple)) else []
+        found += (
+            [given]
+            if isinstance(given, str)
+            else [x for x in given or () if isinstance(x, str)]
+            if isinstance(given, (list, tuple))
+            else []
+        )
     return found
 
 
@@ -256,7 +271,9 @@ def _arms(table: pd.DataFrame, plan: Plan, labels: Sequence[Any]) -> Matrix:
     if plan.treatment.arm not in table.columns:
         return np.empty((len(labels), 0))
     arm = table.loc[list(labels), plan.treatment.arm].astype(object).map(lambda v: "" if pd.isna(v) else str(v))
-    return np.column_stack([np.empty((len(arm), 0)), *[(arm == name).to_numpy(float) for name in sorted(set(arm))[1:]]])
+    return np.column_stack(
+        [np.empty((len(arm), 0)), *[(arm == name).to_numpy(float) for name in sorted(set(arm))[1:]]]
+    )
 
 
 def _predictors(at: int, columns: Sequence[tuple[str, str]], visits: Sequence[str]) -> list[int]:

@@ -54,7 +54,9 @@ def _truths(table: pd.DataFrame, name: str, read: ReadPlan) -> pd.Series:
         numbers = pd.Series([np.nan if pd.isna(v) else float(v) for v in values], index=values.index)
     except (TypeError, ValueError):
         found = next(str(v) for v in values if isinstance(v, str))
-        raise AnalysisError(f"{place}: column '{name}' holds text such as '{found}', expected yes and no") from None
+        raise AnalysisError(
+            f"{place}: column '{name}' holds text such as '{found}', expected yes and no"
+        ) from None
     wrong = numbers[numbers.notna() & ~numbers.isin([0.0, 1.0])]
     if len(wrong):
         raise AnalysisError(f"{place}: column '{name}' holds {wrong.iloc[0]:g}, expected a column of yes and no")

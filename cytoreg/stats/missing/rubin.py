@@ -59,7 +59,9 @@ def pool(estimates: Sequence[float], variances: Sequence[float], df_complete: fl
         return Pooled(mean, math.sqrt(max(total, 0.0)), df_complete, within, between, 0.0)
     share = (1 + 1 / m) * between / total
     old = (m - 1) / share**2
-    seen = 1 - share if math.isinf(df_complete) else (df_complete + 1) / (df_complete + 3) * df_complete * (1 - share)
+    seen = (
+        1 - share if math.isinf(df_complete) else (df_complete + 1) / (df_complete + 3) * df_complete * (1 - share)
+    )
     df = old if math.isinf(df_complete) else old * seen / (old + seen)
     ratio = share / (1 - share) if share < 1 else math.inf
     missing = share if math.isinf(ratio) else (ratio + 2 / (df + 3)) / (ratio + 1)
@@ -93,10 +95,10 @@ def pooled_estimate(rows: Sequence[Estimate]) -> tuple[Estimate, Pooled | None]:
         return first, Pooled(first.estimate, first.se, first.df, math.nan, 0.0, 0.0)
     if "equivalence" in first.term.lower():  # its p is of two one-sided tests, which has no pooled statistic
         p = float(np.median([row.p_value for row in rows]))
-        ends = {name: float(np.mean([getattr(row, name) for row in rows])) for name in ("ci_low", "ci_high")}
+        low, high = (float(np.mean([getattr(row, name) for row in rows])) for name in ("ci_low", "ci_high"))
         note = "; ".join(filter(None, (_own_note(rows), "p is the median over the imputed tables")))
         mean = float(np.mean([row.estimate for row in rows]))
-        return replace(_blank(counted), estimate=mean, p_value=p, note=note, **ends), None
+        return replace(_blank(counted), estimate=mean, p_value=p, note=note, ci_low=low, ci_high=high), None
     name = _scale_of(rows)
     to, back = SCALES[name]
     values = [to(row.estimate) for row in rows]
@@ -110,9 +112,7 @@ def pooled_estimate(rows: Sequence[Estimate]) -> tuple[Estimate, Pooled | None]:
     half = float(stats.t.ppf(0.975, found.df)) * found.se
     statistic = found.estimate / found.se if found.se > 0 else math.nan
     tested = not any(math.isnan(row.p_value) for row in rows)
-    note = "; ".join(
-        part for part in (_own_note(rows), "" if name == "as it is" else f"pooled as {name}") if part
-    )
+    note = "; ".join(part for part in (_own_note(rows), "" if name == "as it is" else f"pooled as {name}") if part)
     pooled = replace(
         counted,
         estimate=back(found.estimate),
@@ -146,7 +146,9 @@ def pool_rows(tables: Sequence[Sequence[Estimate]]) -> list[tuple[Estimate, Pool
             row, how = replace(_blank(row), note=note), None
         pooled.append((row, how))
     if sum(row.primary for row, _ in pooled) != 1:  # the tables do not agree on what answers the question
-        answered = next((i for i, (row, _) in enumerate(pooled) if row.primary and not math.isnan(row.estimate)), 0)
+        answered = next(
+            (i for i, (row, _) in enumerate(pooled) if row.primary and not math.isnan(row.estimate)), 0
+        )
         pooled = [(replace(row, primary=i == answered), how) for i, (row, how) in enumerate(pooled)]
     return pooled
 

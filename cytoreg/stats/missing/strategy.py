@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cytoreg.errors import AnalysisError
@@ -27,7 +28,14 @@ __all__ = ["IMPUTABLE", "Strategy"]
 # no visits to impute (agreement, trend, power), and some treat missing and censored values themselves.
 IMPUTABLE = frozenset(
     {
-        *("paired_change", "arm_by_visit", "change_correlation", "repeated_correlation", "within_between", "lagged"),
+        *(
+            "paired_change",
+            "arm_by_visit",
+            "change_correlation",
+            "repeated_correlation",
+            "within_between",
+            "lagged",
+        ),
         *("responder", "roc", "mediation"),
     }
 )
@@ -63,7 +71,9 @@ class Strategy:
         if responses:
             said += "; a missing response counts as none"
         rows = _noted(rows, said)
-        tipping = [row for point in self.missing.tipping_point if point.analysis == name for row in self._tipping(point)]
+        answer = next((row.estimate for row in rows if row.primary), math.nan)
+        points = [point for point in self.missing.tipping_point if point.analysis == name]
+        tipping = [row for point in points for row in self._tipping(point, answer)]
         return [*rows, *self._as_they_are(name), *tipping]
 
     def imputes(self, name: str) -> bool:
@@ -125,8 +135,9 @@ class Strategy:
             if row.primary
         ]
 
-    def _tipping(self, point: TippingPoint) -> list[Estimate]:
-        """The answer with imputed values of an arm shifted by each delta, and the first delta that loses it."""
+    def _tipping(self, point: TippingPoint, answer: float) -> list[Estimate]:
+        """The answer with imputed values of an arm shifted by each delta, and the first delta that loses it: p is no
+        longer below 0.05, or the estimate has changed its side. answer: the estimate without a shift."""
         name, question = point.analysis, self.read.plan.analyses[point.analysis]
         column = next((str(v) for key in ("value", "y", "outcome") if (v := getattr(question, key, None))), "")
         arms = Data(self.linked, self.read, name).arms()
@@ -141,22 +152,29 @@ class Strategy:
         cells = self.imputed.filled(column) & (arm.isin(shifted) if there else True)
         rows, lost = [], math.nan
         for delta in sorted(point.deltas, key=abs):
+            shift = np.where(cells, delta, 0.0)
             tables = [
-                table.assign(**{column: table[column].astype(float).where(~cells, table[column].astype(float) + delta)})
+                table.assign(**{column: table[column].astype(float).to_numpy() + shift})
                 for table in self._tables(name)
             ]
-            row = next(row for row, _ in pool_rows([self._rows(name, table, imputed=True) for table in tables]) if row.primary)
-            if math.isnan(lost) and not row.p_value < LOST:
+            row = next(
+                row
+                for row, _ in pool_rows([self._rows(name, table, imputed=True) for table in tables])
+                if row.primary
+            )
+            if math.isnan(lost) and not (row.p_value < LOST and row.estimate * answer > 0):
                 lost = delta
             words = f"{row.term}, imputed values of {' and '.join(shifted) or 'everybody'} shifted by {delta:+g}"
             rows.append(replace(row, term=words, primary=False, note=SENSITIVITY))
         said = f"{int(cells.sum())} imputed values of {column} are shifted; "
         said += (
-            f"p stays below {LOST:g} at every declared shift"
+            f"the answer stands at every declared shift (p below {LOST:g})"
             if math.isnan(lost)
-            else f"p is no longer below {LOST:g} at a shift of {lost:+g}"
+            else f"the answer is lost at a shift of {lost:+g}"
         )
-        tip = replace(_nothing(rows[0]), term="tipping point (shift)", estimate=lost, note=f"{SENSITIVITY}; {said}")
+        tip = replace(
+            _nothing(rows[0]), term="tipping point (shift)", estimate=lost, note=f"{SENSITIVITY}; {said}"
+        )
         return [*rows, tip]
 
     def _said_of_imputation(self, question: Any, how: Pooled | None) -> str:

@@ -56,7 +56,9 @@ def test_weibull_of_losses_between_visits() -> None:
     fit = fit_weibull(start, stop, lost, x)
     assert fit is not None
     found = [fit.beta[0], fit.se[0], fit.shape, fit.log_likelihood]
-    assert found == pytest.approx([R[f"weibull.{name}"] for name in ("beta", "se", "shape", "log_likelihood")], rel=1e-4)
+    assert found == pytest.approx(
+        [R[f"weibull.{name}"] for name in ("beta", "se", "shape", "log_likelihood")], rel=1e-4
+    )
     plain = fit_weibull(start, stop, lost)
     assert plain is not None
     names = ("weibull.median", "weibull.median.low", "weibull.median.high")
