@@ -62,7 +62,9 @@ def _study(study: str, *, json: bool, quiet: bool) -> None:
                 typer.echo(f"{'error' if finding.grave else 'note'}: {finding.message}")
         if not quiet:
             notes = len(findings) - len(grave)
-            typer.echo(f"tubes checked: {len(loaded.tubes)}; errors: {len(grave)}; notes: {notes}")
+            seen = loaded.brought.tubes if loaded.brought else loaded.tubes
+            what = "samples counted elsewhere" if loaded.brought else "tubes checked"
+            typer.echo(f"{what}: {len(seen)}; errors: {len(grave)}; notes: {notes}")
             if not grave:
                 typer.echo(f"next: cytoreg run {study}")
     if grave:

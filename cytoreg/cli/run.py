@@ -52,7 +52,12 @@ def show(done: Run, *, json: bool, quiet: bool) -> None:
     if quiet:
         return
     kept = f", {done.kept} unchanged since the last run" if done.kept else ""
-    typer.echo(f"{done.tubes} tubes: {done.gated - len(done.failures)} gated{kept}, {len(done.failures)} failed")
+    if done.imported:
+        typer.echo(f"{done.imported} samples, counted elsewhere")
+    else:
+        typer.echo(
+            f"{done.tubes} tubes: {done.gated - len(done.failures)} gated{kept}, {len(done.failures)} failed"
+        )
     if done.unmatched:
         typer.echo(
             f"{done.unmatched} rows of sheet or clinical tables found no partner: {done.folder / 'unmatched.csv'}"

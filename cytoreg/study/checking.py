@@ -32,7 +32,7 @@ class Finding:
 
 def check(study: Study) -> list[Finding]:
     """Open every tube, bind its template, read the clinical tables and the plan. Gates nothing."""
-    return [*_tubes(study), *_controls(study), *_clinical(study)]
+    return [*_tubes(study), *_controls(study), *_brought(study), *_clinical(study)]
 
 
 def _tubes(study: Study) -> Iterator[Finding]:
@@ -93,6 +93,13 @@ def _controls(study: Study) -> Iterator[Finding]:
                 )
 
 
+def _brought(study: Study) -> Iterator[Finding]:
+    """Rows of tables from elsewhere that give no value, and what the tables are silent about."""
+    if study.brought is not None:
+        yield from (Finding(False, note) for note in study.brought.notes)
+        yield from (Finding(False, line["reason"]) for line in study.brought.left_out)
+
+
 def _is_control(tube: str, kind: str, marker: str, template: Template) -> bool:
     mine, _, lacked = tube.partition(":")
     return mine == kind and (kind != "fmo" or means(lacked, marker, template.markers))
@@ -100,7 +107,7 @@ def _is_control(tube: str, kind: str, marker: str, template: Template) -> bool:
 
 def _clinical(study: Study) -> Iterator[Finding]:
     if not study.clinical:
-        yield from (Finding(False, said) for said in warnings_of(study.tubes, None))
+        yield from (Finding(False, said) for said in warnings_of(study.linked_tubes, None))
         yield from _counts(study, None)
         return
     from cytoreg.clinical import read_clinical
@@ -115,10 +122,10 @@ def _clinical(study: Study) -> Iterator[Finding]:
     except CytoregError as problem:
         yield Finding(True, str(problem))
         return
-    warnings = warnings_of(study.tubes, linked.table, plan.plan if plan is not None else None)
+    warnings = warnings_of(study.linked_tubes, linked.table, plan.plan if plan is not None else None)
     yield from (Finding(False, said) for said in warnings)
     yield from _counts(study, clinical)
-    if study.tubes:
+    if study.linked_tubes:
         for row in linked.unmatched.to_dict("records"):
             who = " ".join(str(row[key]) for key in ("subject_id", "visit", "sample_id") if row[key])
             yield Finding(False, f"{row['side']}: {who}: {row['reason']}")

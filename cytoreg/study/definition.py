@@ -19,6 +19,7 @@ from cytoreg.gating.template import Template
 from cytoreg.gating.uncertainty import LLOQ, LOD, REPLICATES
 from cytoreg.interop import load_template
 from cytoreg.study.absolute import Counting, read_absolute
+from cytoreg.study.imported import Brought, bring, files_of
 from cytoreg.yamlfile import StrictModel, YamlDocument, load_yaml, validate
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Study:
     """A study whose files are known. folder: where study.yaml stands; relative paths start there.
 
     templates: panel -> template. clinical: table -> where it stands. rules: how clinical cells are read. choices: by sample id. absolute: panel -> how its tubes
-    get cells per microlitre.
+    get cells per microlitre. populations: tables of percentages counted elsewhere, and brought: what they hold; then no tube is gated.
     """
 
     name: str
@@ -52,6 +53,13 @@ class Study:
     seed: int = 0
     document: YamlDocument | None = None
     absolute: Mapping[str, Counting] = field(default_factory=dict)
+    populations: tuple[Path, ...] = ()
+    brought: Brought | None = None
+
+    @property
+    def linked_tubes(self) -> tuple[Tube, ...]:
+        """The tubes whose percentages are joined to the clinic's tables, whoever counted them."""
+        return self.brought.tubes if self.brought is not None else self.tubes
 
     def inputs(self) -> dict[str, Path]:
         """Every file that the numbers come from, by the name to show."""
@@ -60,6 +68,7 @@ class Study:
         for template in self.templates.values():
             files += [*matrix_files(self.matrix_of(template)), _file_of(template)]
         files += [tube.path for tube in self.tubes]
+        files += files_of(self.populations)
         shown = {}
         for path in files:
             if path is not None:
@@ -115,6 +124,7 @@ class _Study(StrictModel):
     columns: dict[str, str] = Field(default_factory=dict)
     windows: dict[str, Any] = Field(default_factory=dict)
     absolute: dict[str, Any] = Field(default_factory=dict)
+    populations: str | list[str] | None = None
     plan: str | None = None
 
 
@@ -134,10 +144,16 @@ def load_study(path: str | os.PathLike[str] = ".") -> Study:
     _no_url(document, schema.fcs)
     tubes: list[Tube] = []
     samples = folder / schema.samples if schema.samples else None
-    if samples is not None:
+    populations = _populations(document, schema, folder)
+    brought = None
+    if populations:
+        brought = bring(populations, samples, schema.columns, lod=schema.lod, lloq=schema.lloq)
+    elif samples is not None:
         tubes = read_samples(samples, folder / schema.fcs, schema.columns)
     elif not schema.clinical:
-        raise StudyError(f"{document.name}: neither samples nor clinical tables: there is nothing to do")
+        raise StudyError(
+            f"{document.name}: neither samples, populations nor clinical tables: there is nothing to do"
+        )
     templates = _templates(document, schema, tubes, folder)
     clinical: dict[str, Source] = {}
     rules = None
@@ -163,7 +179,20 @@ def load_study(path: str | os.PathLike[str] = ".") -> Study:
         absolute=read_absolute(
             document, schema.absolute, tubes, templates, samples.name if samples else "", schema.templates
         ),
+        populations=populations,
+        brought=brought,
     )
+
+
+def _populations(document: YamlDocument, schema: _Study, folder: Path) -> tuple[Path, ...]:
+    """The tables that were counted elsewhere; a study that has them gates nothing itself."""
+    said = [schema.populations] if isinstance(schema.populations, str) else schema.populations or []
+    for key in ("template", "templates", "absolute"):
+        if said and getattr(schema, key):
+            raise StudyError(
+                f"{document.where([key])}: a study with `populations` gates nothing; leave `{key}` out"
+            )
+    return tuple(_existing(document, folder / name, ["populations"]) for name in said)
 
 
 def _templates(document: YamlDocument, schema: _Study, tubes: list[Tube], folder: Path) -> dict[str, Template]:

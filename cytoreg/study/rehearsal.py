@@ -11,9 +11,11 @@ from cytoreg.study.count_sources import expected_counts
 from cytoreg.study.definition import Study
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cytoreg.clinical.linker import Linked
 
-__all__ = ["baseline_of", "rehearse"]
+__all__ = ["baseline_of", "rehearse", "samples_of"]
 
 
 def rehearse(study: Study, clinical: Any, plan: Any) -> Linked:
@@ -26,11 +28,6 @@ def rehearse(study: Study, clinical: Any, plan: Any) -> Linked:
     from cytoreg.clinical import link
     from cytoreg.clinical.linker import PER_UL_SUFFIXES
 
-    identity = ["sample_id", "subject_id", "visit", "panel", "tube"]
-    samples = pd.DataFrame(
-        [{**tube.identity, "tube": tube.tube, "drawn_at": tube.drawn_at, **tube.extra} for tube in study.tubes],
-        columns=None if study.tubes else identity,
-    )
     numbers = ("value", "count", "ancestor_count", "ci_low", "ci_high", *PER_UL_SUFFIXES)
     values = [
         {
@@ -43,9 +40,10 @@ def rehearse(study: Study, clinical: Any, plan: Any) -> Linked:
         if tube.tube == "full"
         for text in study.templates[tube.panel].report
     ]
+    percentages = pd.DataFrame(values, columns=["sample_id", "percentage", "cells_per_ul_by", *numbers])
     linked = link(
-        samples,
-        pd.DataFrame(values, columns=["sample_id", "percentage", "cells_per_ul_by", *numbers]),
+        samples_of(study),
+        percentages if study.brought is None else study.brought.percentages,
         clinical,
         baseline=baseline_of(plan),
     )
@@ -54,6 +52,17 @@ def rehearse(study: Study, clinical: Any, plan: Any) -> Linked:
 
         analyse({"linked": linked.table}, _briefly(plan))
     return linked
+
+
+def samples_of(study: Study) -> pd.DataFrame:
+    """A row a tube, as the join takes them."""
+    import pandas as pd
+
+    tubes = study.linked_tubes
+    return pd.DataFrame(
+        [{**tube.identity, "tube": tube.tube, "drawn_at": tube.drawn_at, **tube.extra} for tube in tubes],
+        columns=None if tubes else ["sample_id", "subject_id", "visit", "panel", "tube"],
+    )
 
 
 def _briefly(plan: Any) -> Any:

@@ -20,7 +20,7 @@ from cytoreg.study.blindness import warnings_of
 from cytoreg.study.count_sources import count_notes, with_counts
 from cytoreg.study.definition import Study, load_study, matrix_files
 from cytoreg.study.plan_lock import answered, declare, first_declared, shown
-from cytoreg.study.rehearsal import baseline_of, rehearse
+from cytoreg.study.rehearsal import baseline_of, rehearse, samples_of
 from cytoreg.study.safety import safety_of
 from cytoreg.tables import SCHEMA_VERSION, TABLES, prepare_folder, read_json, read_table, safe_name, write_json
 from cytoreg.tables import write_tables as store_tables
@@ -36,6 +36,7 @@ __all__ = [
     "SAMPLE_TABLES",
     "Run",
     "analyse",
+    "brought_tables",
     "clinical_of",
     "link_and_analyse",
     "results_folder",
@@ -51,7 +52,7 @@ SAMPLE_TABLES = ("populations", "percentages", "intensities", "quality")
 @dataclass(frozen=True)
 class Run:
     """A finished run. folder: the results. report: its first page. gated, kept: tubes gated now, and taken
-    over from the last run. failures: rows of the table of that name. notes: what a reader should know.
+    over from the last run. imported: samples counted elsewhere. failures: rows of the table of that name. notes: what a reader should know.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class Run:
     tubes: int
     gated: int
     kept: int
+    imported: int
     failures: tuple[Mapping[str, str], ...]
     unmatched: int
     sentences: Mapping[str, str]
@@ -93,7 +95,7 @@ def run(
     hashes = hashes_of(study)
     stains = _single_stains(study)
     gated, n_gated = _gate(study, folder, hashes, jobs=jobs, fresh=fresh, progress=progress)
-    tables = with_counts(study, tables_of(gated), clinical)
+    tables = with_counts(study, tables_of(gated), clinical) if study.brought is None else brought_tables(study)
     store_tables(folder, {**tables, "failures": _frame(gated.failures)})
     write_json(folder / "gates.json", [rows["gates"] for rows in gated.tables.values() if "gates" in rows])
     _pictures(folder, gated)
@@ -116,6 +118,7 @@ def run(
         tubes=len(study.tubes),
         gated=n_gated,
         kept=len(study.tubes) - n_gated,
+        imported=len(study.brought.tubes) if study.brought is not None else 0,
         failures=tuple(gated.failures),
         unmatched=unmatched,
         sentences=analysis.sentences if analysis else {},
@@ -148,7 +151,11 @@ def analyse(tables: Any, plan: Any = None, *, out: str | os.PathLike[str] | None
         return answer(tables, plan)
     study = tables if isinstance(tables, Study) else load_study(tables)
     folder = prepare_folder(results_folder(study, out))
-    found = {name: table for name in SAMPLE_TABLES if (table := read_table(folder, name)) is not None}
+    if study.brought is not None:
+        found = brought_tables(study)
+        store_tables(folder, found)
+    else:
+        found = {name: table for name in SAMPLE_TABLES if (table := read_table(folder, name)) is not None}
     if study.tubes and "percentages" not in found:
         raise StudyError(f"{folder}: holds no tables yet; `cytoreg run {study.folder}` makes them")
     chosen = read_plan(plan) if plan is not None else plan_of(study)
@@ -260,6 +267,11 @@ def _digest(study: Study, tubes: Sequence[Tube], hashes: Mapping[str, str]) -> s
     return digest_of(ENGINE_VERSION, SCHEMA_VERSION, digests, parts)
 
 
+def brought_tables(study: Study) -> dict[str, pd.DataFrame]:
+    """The percentages of a study that were counted elsewhere, with their cells so far as they were told."""
+    return {"percentages": study.brought.percentages} if study.brought is not None else {}
+
+
 def tables_of(gated: Gated) -> dict[str, pd.DataFrame]:
     """The tables that have a sample in each row."""
     return {
@@ -290,24 +302,21 @@ def link_and_analyse(
     study: Study, folder: Path, tables: Mapping[str, pd.DataFrame], clinical: Any, plan: Any
 ) -> tuple[Analysis | None, int, tuple[str, ...]]:
     """Write `linked`, `unmatched`, `infusions`, `associations`, `claims` and `imputed`; what they need may be missing."""
-    notes = tuple(count_notes(study))
+    notes = (*count_notes(study), *(study.brought.notes if study.brought is not None else ()))
     if not study.clinical:
         _forget(folder, LINKED)
-        return None, 0, (*notes, *warnings_of(study.tubes, None))
+        return None, 0, (*notes, *warnings_of(study.linked_tubes, None))
     import pandas as pd
 
     from cytoreg.clinical import link
 
-    samples = pd.DataFrame(
-        [{**tube.identity, "tube": tube.tube, "drawn_at": tube.drawn_at, **tube.extra} for tube in study.tubes]
-    )
     percentages = tables.get("percentages")
-    if samples.empty:
-        samples = pd.DataFrame(columns=["sample_id", "subject_id", "visit", "panel", "tube"])
     if percentages is None or percentages.empty:
         percentages = pd.DataFrame(columns=list(TABLES["percentages"]))
-    linked = link(samples, percentages, clinical, baseline=baseline_of(plan))
+    linked = link(samples_of(study), percentages, clinical, baseline=baseline_of(plan))
     found = {"linked": linked.table, "unmatched": linked.unmatched}
+    if study.brought is not None and study.brought.left_out:
+        found["unmatched"] = pd.concat([linked.unmatched, pd.DataFrame(study.brought.left_out)], ignore_index=True)
     if clinical.infusions is not None:
         found["infusions"] = clinical.infusions
     analysis = None
@@ -325,11 +334,11 @@ def link_and_analyse(
         fresh = [
             pair not in told for pair in zip(safety.unmatched["side"], safety.unmatched["subject_id"], strict=True)
         ]
-        found["unmatched"] = pd.concat([linked.unmatched, safety.unmatched[fresh]], ignore_index=True)
+        found["unmatched"] = pd.concat([found["unmatched"], safety.unmatched[fresh]], ignore_index=True)
         notes = (*notes, *safety.notes)
     _forget(folder, LINKED)
     store_tables(folder, found)
-    notes += tuple(warnings_of(study.tubes, linked.table, plan.plan if plan is not None else None))
+    notes += tuple(warnings_of(study.linked_tubes, linked.table, plan.plan if plan is not None else None))
     notes = tuple(dict.fromkeys((*notes, *linked.notes, *(analysis.notes if analysis else ()))))
     return analysis, len(found["unmatched"]), notes
 

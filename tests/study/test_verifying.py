@@ -65,7 +65,8 @@ def test_a_run_is_the_same_to_the_bit_and_nothing_is_written(finished: Run) -> N
         len(pd.read_parquet(finished.folder / f"{name}.parquet"))
         for name in ("populations", "percentages", "intensities", "quality", "failures")
     )
-    linked = [pd.read_parquet(finished.folder / f"{n}.parquet") for n in ("linked", "unmatched", "associations")]
+    names = ("linked", "unmatched", "associations", "claims")
+    linked = [pd.read_parquet(finished.folder / f"{name}.parquet") for name in names]
     infusions = finished.folder / "infusions.parquet"
     more = len(pd.read_parquet(infusions)) if infusions.is_file() else 0
     placed = json.loads((finished.folder / "gates.json").read_text(encoding="utf-8"))
