@@ -14,7 +14,7 @@ from cytoreg.study import analyse, load_study, run
 from cytoreg.study.checking import check
 from cytoreg.study.verifying import verify
 
-ARMS = {"P1": "MSC", "P2": "DMARD", "P3": "MSC", "P4": "DMARD", "P5": "MSC", "P6": "DMARD"}
+ARMS = {"P1": "MSC", "P2": "DMARD", "P3": "MSC", "P4": "DMARD", "P5": "MSC", "P6": "DMARD", "P7": "MSC", "P8": "DMARD"}
 CD4 = 4000
 TREGS = {  # cells of 4,000 CD4+, at baseline and month 1
     "P1": (200, 300),
@@ -23,6 +23,8 @@ TREGS = {  # cells of 4,000 CD4+, at baseline and month 1
     "P4": (210, 200),
     "P5": (150, 260),
     "P6": (40, 45),
+    "P7": (170, 210),
+    "P8": (120, 160),
 }
 PLAN = """
 cytoreg: 1
@@ -63,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_counts_of_flowjo_are_linked_with_their_counting_intervals(folder: Path) -> None:
     done = run(folder)
-    assert (done.tubes, done.imported, done.failures) == (0, 12, ())
+    assert (done.tubes, done.imported, done.failures) == (0, 16, ())
     linked = pd.read_parquet(done.folder / "linked.parquet").set_index(["subject_id", "visit"])
     for subject, counts in TREGS.items():
         for visit, count in zip(("baseline", "month1"), counts, strict=True):
@@ -77,7 +79,7 @@ def test_counts_of_flowjo_are_linked_with_their_counting_intervals(folder: Path)
     assert set(flags[flags == "below_lloq"].index) == {"P6_baseline", "P6_month1"}
     found = pd.read_parquet(done.folder / "associations.parquet")
     rise = found[(found["arm"] == "MSC") & (found["term"] == "mean change")].iloc[0]
-    mean = sum(100 * (after - before) / CD4 for before, after in (TREGS[p] for p in ("P1", "P3", "P5"))) / 3
+    mean = sum(100 * (after - before) / CD4 for before, after in (TREGS[p] for p in ("P1", "P3", "P5", "P7"))) / 4
     assert rise["estimate"] == pytest.approx(mean)
     assert any("no gate was seen" in note for note in done.notes)
 
@@ -87,7 +89,7 @@ def test_rows_that_gave_no_value_are_listed_not_lost(folder: Path) -> None:
         table.write("P9_baseline.fcs\t4000\t5 %\t200\n")
     unmatched = pd.read_parquet(run(folder).folder / "unmatched.parquet")
     reasons = dict(zip(unmatched["side"] + " " + unmatched["sample_id"], unmatched["reason"], strict=True))
-    assert reasons["populations "] == "flowjo.tsv, row 14: FlowJo's summary row (Mean)"
+    assert reasons["populations "] == "flowjo.tsv, row 18: FlowJo's summary row (Mean)"
     assert reasons["samples P9_baseline.fcs"] == "sample is not in the samples sheet"
     assert any("summary row" in finding.message for finding in check(load_study(folder)))
 
@@ -100,7 +102,7 @@ def test_columns_of_the_table_may_say_whose_a_sample_is(folder: Path) -> None:
     study = (folder / "study.yaml").read_text(encoding="utf-8").replace("samples: samples.csv\n", "")
     (folder / "study.yaml").write_text(study, encoding="utf-8")
     linked = analyse(folder)
-    assert linked.results.query("term == 'mean change'")["n_subjects"].tolist() == [3, 3, 6]
+    assert linked.results.query("term == 'mean change'")["n_subjects"].tolist() == [4, 4, 8]
 
 
 def test_a_run_of_imported_tables_can_be_verified_and_a_change_is_found(folder: Path) -> None:
@@ -134,4 +136,4 @@ def test_the_command_says_how_many_samples_came(folder: Path, capsys: pytest.Cap
     with pytest.raises(SystemExit) as ended:
         main(["run", str(folder)])
     assert ended.value.code == 0
-    assert "12 samples, counted elsewhere" in capsys.readouterr().out
+    assert "16 samples, counted elsewhere" in capsys.readouterr().out
