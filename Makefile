@@ -45,8 +45,8 @@ fuzz: setup  ## damage FCS files in N=20000 ways and judge the reader (some minu
 coverage: setup  ## over 200 seeds: how often the 95 % intervals hold the planted values (about half an hour)
 	$(BIN)/python -m benchmarks.coverage
 
-calibrate: setup  ## over thousands of simulated trials: how often tests err and intervals hold; goes on where it stopped (MINUTES=30)
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibrate $(if $(MINUTES),--minutes $(MINUTES))
+calibrate: setup  ## over thousands of simulated trials: how often tests err and intervals hold; goes on where it stopped (MINUTES=30, ONLY="change arms")
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibrate $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))
 
 claims: setup  ## the abstract claim by claim, from FCS files and over many trials (about an hour; SEEDS=200)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.claims files --subjects 60 --events 8000

@@ -1,4 +1,7 @@
-"""The results of `make calibrate`: results/calibration.json and the tables of docs/explanation/calibration.md."""
+"""The results of `make calibrate`: results/calibration.json and the tables of docs/explanation/calibration.md.
+
+Everything that hangs on what was run stands in these tables; the text around them holds for any number of trials.
+"""
 
 from __future__ import annotations
 
@@ -11,162 +14,206 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.calibration_design import GROUPS, NULLS, is_null, truth_of_null
+from benchmarks.calibration_design import GROUPS, NULLS
+from benchmarks.calibration_judge import LEAST, POWER_ERROR, Z, limits_of, summarise
 
-__all__ = ["rejections", "summarise", "write"]
+__all__ = ["write"]
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "calibration.json"
 PAGE = ROOT / "docs" / "explanation" / "calibration.md"
 START, END = "<!-- calibration: start -->", "<!-- calibration: end -->"
-KEYS = ("analysis", "term", "arm", "visit", "contrast", "predictor", "outcome")
-LEAST = 100  # trials below which a figure is shown but not judged
-Z = 1.96
+# what is known of rows that lie outside: a pattern of `scenario|analysis|term`, and the reason
+REASONS = (
+    (r"\|variation\|", "visits near to each other are alike, which the model does not know"),
+    (r"\|infusions\|", "visits near to each other are alike, so that they cannot be exchanged"),
+)
+Record = Mapping[str, Any]
 
 
-def collected(chunks: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """(scenario, group, row) -> its values over all trials, and how many trials were run."""
-    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-    trials: dict[tuple[str, str], int] = {}
-    for chunk in chunks:
-        where = (chunk["scenario"], chunk["group"])
-        trials[where] = trials.get(where, 0) + 25
-        for named, row in chunk["rows"].items():
-            key = re.sub(r"F\([^)]*\)\|", "|", named)  # degrees of freedom differ from trial to trial
-            kept = rows.setdefault((*where, key), {"values": [], "primary": row["primary"], "note": row["note"]})
-            kept["values"] += [values for values in row["values"] if values is not None]
-    for (scenario, group, _), row in rows.items():
-        row["trials"] = trials[scenario, group]
-    return rows
-
-
-def rejections(values: list[list[float | None]], truth: float) -> dict[str, float]:
-    """Shares of the trials that gave a p-value or an interval: rejected at 5 %, interval holds the truth; bias."""
-    p = [row[0] for row in values if row[0] is not None]
-    ends = [(row[2], row[3]) for row in values if row[2] is not None and row[3] is not None]
-    estimates = [row[1] for row in values if row[1] is not None]
-    covered = [low <= truth <= high for low, high in ends if low is not None and high is not None]
-    return {
-        "tests": len(p),
-        "rejected": sum(q < 0.05 for q in p) / len(p) if p else math.nan,
-        "intervals": len(covered),
-        "covered": sum(covered) / len(covered) if covered else math.nan,
-        "bias": sum(estimates) / len(estimates) - truth if estimates else math.nan,
-    }
-
-
-def summarise(chunks: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """A row an estimate and scenario: trials, share rejected, share of intervals that hold the truth, bias, judgement."""
-    planted: dict[str, pd.DataFrame] = {}
-    found = []
-    for (scenario, group, key), row in collected(chunks).items():
-        parts = dict(zip(KEYS, key.split("|"), strict=True))
-        if row["note"].startswith(("descriptive", "sensitivity")):
-            continue
-        null = is_null(scenario, parts["analysis"], parts["term"], parts["arm"], parts["predictor"])
-        truth = truth_of_null(parts["term"]) if null else _planted(scenario, parts, planted)
-        if scenario in NULLS and (not null or all(values[0] is None for values in row["values"])):
-            continue  # no test: the mean of an arm, a share
-        if math.isnan(truth) and not row["primary"]:
-            continue
-        figures = rejections(row["values"], truth)
-        judged = _judge(figures, GROUPS[group].kind, null, math.isnan(truth), scenario)
-        found.append({"scenario": scenario, "group": group, **parts, "null": null, "truth": truth, "trials": row["trials"], **figures, "judgement": judged})  # fmt: skip
-    return pd.DataFrame(found)
-
-
-def _planted(scenario: str, parts: Mapping[str, str], tables: dict[str, pd.DataFrame]) -> float:
-    from benchmarks.calibration_design import SCENARIOS
-    from cytoreg.simulation.trial_planted import trial_planted
-
-    if scenario in NULLS:
-        return math.nan
-    if scenario not in tables:
-        tables[scenario] = trial_planted(SCENARIOS[scenario])
-    table = tables[scenario]
-    rows = table[(table["analysis"] == parts["analysis"]) & (table["arm"] == parts["arm"])]
-    rows = rows[
-        (rows["outcome"] == parts["outcome"])
-        & ((rows["contrast"] == parts["contrast"]) | (rows["contrast"] == ""))
-    ]
-    rows = rows[[parts["term"].startswith(quantity) for quantity in rows["quantity"]]]
-    return float(rows["planted"].iloc[0]) if len(rows) else math.nan
-
-
-def _judge(figures: Mapping[str, float], kind: str, null: bool, no_truth: bool, scenario: str) -> str:
-    """Within its limits, widened by 1.96 Monte Carlo standard errors; what is too few to judge is said."""
-    if max(figures["tests"], figures["intervals"]) < LEAST:
-        return "too few trials"
-    wrong = []
-    if null and not math.isnan(figures["rejected"]):
-        low, high = (0.0, 0.057) if kind == "at most" else (0.04, 0.06)
-        if not _within(figures["rejected"], low, high, figures["tests"]):
-            wrong.append("rejects")
-    if not no_truth and not math.isnan(figures["covered"]) and kind != "power":
-        top = 1.0 if kind == "at most" else 0.965
-        if not _within(figures["covered"], 0.935, top, figures["intervals"]):
-            wrong.append("covers")
-    if scenario.endswith("mnar"):
-        return "bias reported"
-    return "outside: " + ", ".join(wrong) if wrong else "within"
-
-
-def _within(share: float, low: float, high: float, n: float) -> bool:
-    def error(rate: float) -> float:
-        return Z * math.sqrt(rate * (1 - rate) / n)
-
-    return low - error(low) <= share <= high + error(high)
-
-
-def write(chunks: list[dict[str, Any]]) -> int:
-    """Write the results and the page's tables; status 1 where one lies outside its limits."""
+def write(chunks: Iterable[Mapping[str, Any]]) -> int:
+    """Write the results and the page's tables; status 1 where a row lies outside its limits."""
     table = summarise(chunks)
     if not len(table):
         print("nothing was run")
         return 0
     RESULTS.parent.mkdir(exist_ok=True)
     records = json.loads(table.round(5).to_json(orient="records"))
-    RESULTS.write_text(json.dumps({"rows": records}, indent=1) + "\n", encoding="utf-8")
+    lines = ",\n".join(json.dumps(record) for record in records)
+    RESULTS.write_text(f'{{"rows": [\n{lines}\n]}}\n', encoding="utf-8")
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(START)
     after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{START}\n\n{_tables(table)}\n{END}{after}", encoding="utf-8")
+    PAGE.write_text(f"{before}{START}\n\n{tables(table)}\n{END}{after}", encoding="utf-8")
     outside = table["judgement"].str.startswith("outside")
     print(table[outside][["scenario", "analysis", "term", "tests", "rejected", "covered"]].to_string(index=False))
     return int(outside.any())
 
 
-def _tables(table: pd.DataFrame) -> str:
-    lines = []
-    titles = (
-        ("Where a null is true", table["null"]),
-        ("Where there is an effect: power, coverage, bias", ~table["null"]),
-    )
-    for title, chosen in titles:
-        part = table[chosen]
-        if not len(part):
-            continue
-        last = "rejected %" if title.startswith("Where a null") else "power %"
-        lines += [f"### {title}", "", f"| scenario | analysis | estimate | trials | {last} | covered % | bias | |"]
-        lines.append("| --- | --- | --- | ---: | ---: | ---: | ---: | --- |")
-        for row in part.to_dict("records"):
-            term = " ".join(
-                word
-                for word in (
-                    row["term"],
-                    row["arm"],
-                    row["outcome"] if row["analysis"] == "cytokines_fall" else "",
-                )
-                if word
-            )
-            bias = "" if math.isnan(row["bias"]) else f"{row['bias']:.3f}"
-            lines.append(
-                f"| {row['scenario']} | {row['analysis']} | {term} | {row['trials']} | {_percent(row['rejected'])} "
-                f"| {_percent(row['covered'])} | {bias} | {row['judgement']} |"
-            )
-        lines.append("")
-    return "\n".join(lines)
+def tables(table: pd.DataFrame) -> str:
+    """The tables of the page, as Markdown."""
+    rows: list[Record] = table.to_dict("records")  # type: ignore[assignment]
+    null = [row for row in rows if row["null"]]
+    reported = [
+        row for row in rows if not row["null"] and row["scenario"] in NULLS and row["judgement"] == "reported"
+    ]
+    effects = [
+        row
+        for row in rows
+        if not row["null"] and row["scenario"].startswith("trial") and row["scenario"] not in NULLS
+    ]
+    others = [row for row in rows if not row["null"] and row not in reported and row not in effects]
+    parts = [
+        _summary(rows),
+        _outside(rows),
+        _compact("Where a null is true", null),
+        _each("Agreement: intervals, and what they should hold", others, "value"),
+        _each("Where there is an effect: power, coverage, bias", effects, "planted"),
+        _each("Change within an arm where patients were selected or left: bias only", reported, "planted"),
+        _run(rows),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _summary(rows: list[Record]) -> str:
+    lines = ["### In short", "", "| scenario | rows | trials a row | within | outside | too few | only reported |"]
+    lines.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for scenario in [*dict.fromkeys(row["scenario"] for row in rows), ""]:
+        own = [row for row in rows if scenario in ("", row["scenario"])]
+        said = [str(row["judgement"]).partition(":")[0] for row in own]
+        counts = " | ".join(str(said.count(word)) for word in ("within", "outside", "too few trials", "reported"))
+        lines.append(f"| {scenario or 'all'} | {len(own)} | {_range([row['trials'] for row in own])} | {counts} |")
+    return "\n".join([*lines, ""])
+
+
+def _outside(rows: list[Record]) -> str:
+    own = [row for row in rows if str(row["judgement"]).startswith("outside")]
+    if not own:
+        judged = sum(row["judgement"] == "within" for row in rows)
+        return f"### Outside the limits\n\nNone of the {judged} rows that had {LEAST} trials or more.\n"
+    lines = [
+        "### Outside the limits",
+        "",
+        "| scenario | analysis | estimate | what | why |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in own:
+        named = f"{row['scenario']}|{row['analysis']}|{row['term']}"
+        why = next((reason for pattern, reason in REASONS if re.search(pattern, named)), "")
+        lines.append(f"| {row['scenario']} | {_analysis(row)} | {_estimate(row)} | {_what(row)} | {why} |")
+    return "\n".join([*lines, ""])
+
+
+def _what(row: Record) -> str:
+    """`rejects 8.1 % of 2,000, at most 7.0 % are allowed`: the figure and the widened limit that it passes."""
+    limits, said = limits_of(GROUPS[row["group"]], row["term"]), []
+    for word, share, n, (low, high) in (
+        ("rejects", row["rejected"], row["tests"], limits.rejected),
+        ("covers", row["covered"], row["intervals"], limits.covered),
+    ):
+        if word in row["judgement"]:
+            ends = [max(low - _error(low, n), 0.0), min(high + _error(high, n), 1.0)]
+            bound = f"at most {_percent(ends[1])} %" if share > high else f"at least {_percent(ends[0])} %"
+            said.append(f"{word} {_percent(share)} % of {n:,}; {bound} allowed")
+    if "error" in row["judgement"]:
+        stated = row["truth"] + row["bias"]
+        said.append(
+            f"states {_percent(stated)} %, simulated {_percent(row['truth'])} %; {100 * POWER_ERROR:.0f} points allowed"
+        )
+    return ", ".join(said)
+
+
+def _compact(title: str, rows: list[Record]) -> str:
+    if not rows:
+        return ""
+    lines = [f"### {title}", "", "| scenario | analysis | rows | trials | rejected % | covered % | outside |"]
+    lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    places: dict[tuple[str, str], list[Record]] = {}
+    for row in rows:
+        places.setdefault((row["scenario"], _analysis(row) + (", exact test" if row["exact"] else "")), []).append(
+            row
+        )
+    for (scenario, analysis), own in places.items():
+        outside = sum(str(row["judgement"]).startswith("outside") for row in own)
+        lines.append(
+            f"| {scenario} | {analysis} | {len(own)} | {_range([row['trials'] for row in own])} "
+            f"| {_span([row['rejected'] for row in own])} | {_span([row['covered'] for row in own])} | {outside or ''} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def _each(title: str, rows: list[Record], truth: str) -> str:
+    if not rows:
+        return ""
+    lines = [
+        f"### {title}",
+        "",
+        f"| scenario | analysis | estimate | trials | rejected % | covered % | {truth} | bias | |",
+    ]
+    lines.append("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |")
+    for row in rows:
+        known = not math.isnan(row["truth"])
+        lines.append(
+            f"| {row['scenario']} | {_analysis(row)} | {_estimate(row)} | {row['trials']:,} | {_percent(row['rejected'])} "
+            f"| {_percent(row['covered'])} | {_number(row['truth'])} | {_number(row['bias'] if known else math.nan)} "
+            f"| {row['judgement']} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def _run(rows: list[Record]) -> str:
+    """How many trials were run of those aimed at."""
+    lines = [
+        "### Trials run",
+        "",
+        "| group | with a true null, or draws | of | with effects | of |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name, group in GROUPS.items():
+        counts: dict[str, int] = {}
+        for row in rows:
+            if row["group"] == name:
+                counts[row["scenario"]] = max(counts.get(row["scenario"], 0), row["trials"])
+        cells = []
+        for effects in (False, True):
+            own = [s for s in group.scenarios if (s.startswith("trial") and s not in NULLS) == effects]
+            aims = {group.aimed_at(s) for s in own}
+            cells += [_range([counts.get(s, 0) for s in own]), _range(list(aims))] if own else ["", ""]
+        lines.append(f"| {name}: {', '.join(group.analyses)} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _analysis(row: Record) -> str:
+    group = GROUPS[row["group"]]
+    how = "imputed" if row["group"] == "imputed" else f"{group.subjects} patients" if group.subjects != 172 else ""
+    return f"{row['analysis']} ({how})" if how else str(row["analysis"])
+
+
+def _estimate(row: Record) -> str:
+    outcome = row["outcome"] if row["analysis"] == "cytokines_fall" else ""
+    return " ".join(word for word in (row["term"], row["arm"], outcome) if word)
+
+
+def _error(rate: float, n: float) -> float:
+    return Z * math.sqrt(rate * (1 - rate) / n)
+
+
+def _range(counts: list[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _span(shares: list[float]) -> str:
+    known = [share for share in shares if not math.isnan(share)]
+    if not known:
+        return ""
+    low, high = _percent(min(known)), _percent(max(known))
+    return low if low == high else f"{low} to {high}"
 
 
 def _percent(share: float) -> str:
     return "" if math.isnan(share) else f"{100 * share:.1f}"
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f}"

@@ -23,6 +23,7 @@ from cytoreg.simulation.trial_claims import claims_of_trial
 from cytoreg.simulation.trial_plan import PRIMARY, trial_plan
 from cytoreg.simulation.trial_planted import trial_planted
 from cytoreg.stats import analyse
+from cytoreg.stats.plan import read_plan
 
 RESULTS = Path(__file__).parent / "results" / "claims.json"
 PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "calibration.md"
@@ -63,7 +64,7 @@ def from_files(subjects: int, events: int, seed: int, scenario: str = "trial") -
 
 def from_tables(scenario: str, seeds: int, subjects: int = 172) -> pd.DataFrame:
     """How often each claim is made over trials without FCS files: claim, true, trials, claimed."""
-    planted, plan = trial_planted(scenario, patients=4000), plan_of_claims()
+    planted, plan = trial_planted(scenario, patients=4000), read_plan(plan_of_claims())
     tables = []
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         found = analyse({"linked": simulate_trial(subjects, scenario, seed).linked()}, plan).results

@@ -1,6 +1,8 @@
-"""Gates that each tube placed for itself, held against those of its batch: which lie far from the others.
+"""What can be doubted about a gate only when its batch is done; the rows of the tubes are then flagged.
 
-It can be known only when the batch is done; the rows of a tube that stands out are then flagged.
+Gates that each tube placed for itself are held against those of its batch: which lie far from the others. A cut that a control
+set is held against its tubes: a control that holds the marker after all, as a full tube under its name does, leaves
+no more of their cells above the cut than of its own.
 """
 
 from __future__ import annotations
@@ -10,13 +12,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
+from cytoreg.gating.methods import CONTROLS
 from cytoreg.gating.methods._fit import graded
 from cytoreg.gating.shared import FAR, far_from
+from cytoreg.gating.template import Template
 
-__all__ = ["mark_far"]
+__all__ = ["mark_far", "mark_like_control"]
 
 FLAG = "far_from_others"
+LIKE_CONTROL = 2.0  # times the control's share above the cut: so few, and half of them may be negative cells
+FEWEST_EXPECTED = 5.0  # of the control's share, in all tubes together, below which nothing is said
 Tables = Mapping[str, Any]
+# population id and part -> the most that its score can be, and why
+Doubts = Mapping[tuple[str, int], tuple[float, str]]
 
 
 def mark_far(tables: MutableMapping[str, Tables], batch_of: Mapping[str, tuple[str, str]]) -> None:
@@ -40,8 +48,41 @@ def mark_far(tables: MutableMapping[str, Tables], batch_of: Mapping[str, tuple[s
             if abs(distance) > FAR:
                 about = (key[2], key[3])
                 found[name][about] = max(abs(distance), found[name].get(about, 0.0))
-    for name, doubts in found.items():
-        tables[name] = _marked(tables[name], doubts)
+    for name, distance_of in found.items():
+        doubts = {about: (graded(far, FAR, FAR / 2), _reason(far)) for about, far in distance_of.items()}
+        tables[name] = _marked(tables[name], doubts, FLAG)
+
+
+def mark_like_control(tables: MutableMapping[str, Tables], template_of: Mapping[str, Template]) -> None:
+    """Flag a control's cut above which its full tubes, taken together, hold hardly more than the control does.
+
+    tables: sample id -> rows by table, changed in place. template_of: sample id -> the template that it was gated by. Only a
+    cut that is a population by itself is looked at, since of a part of a gate no count is known.
+    """
+    above: dict[tuple[Any, ...], dict[str, tuple[int, int, float]]] = defaultdict(dict)
+    for name in sorted(tables):
+        counts = {row["population"]: row for row in tables[name].get("populations", ())}
+        for gate in tables[name].get("gates", {}).get("gates", ()):
+            spec = template_of[name].populations[gate["population_id"]].gate
+            part = gate["parts"][0] if len(gate["parts"]) == 1 else {}
+            controls = tuple(part.get("group", {}).get("controls", ()))
+            if not controls or spec.kind != part["method"] or spec.kind not in CONTROLS:
+                continue
+            if spec.params.keep == "above" and (row := counts.get(gate["population"])) is not None:
+                share = 1 - spec.params.percentile / 100
+                key = (gate["population_id"], spec.kind, controls)
+                above[key][name] = (row["count"], row["parent_count"], share)
+    for (population, kind, controls), of in above.items():
+        count, parent = (sum(one[i] for one in of.values()) for i in (0, 1))
+        expected = sum(n * share for _, n, share in of.values())
+        if expected < FEWEST_EXPECTED or count > LIKE_CONTROL * expected:
+            continue
+        said = (
+            f"{100 * count / parent:.2g} % of the {'tube' if len(of) == 1 else f'{len(of)} tubes'} lie above the cut and "
+            f"{100 * expected / parent:.2g} % of {', '.join(controls)}: does that {kind} control hold the marker after all?"
+        )
+        for name in of:
+            tables[name] = _marked(tables[name], {(population, 0): (0.0, said)}, "doubt")
 
 
 def _places(part: Mapping[str, Any]) -> Iterator[tuple[str, float, float]]:
@@ -66,7 +107,7 @@ def _places(part: Mapping[str, Any]) -> Iterator[tuple[str, float, float]]:
         yield "slope", slope, 0.02 * slope
 
 
-def _marked(tables: Tables, doubts: Mapping[tuple[str, int], float]) -> dict[str, Any]:
+def _marked(tables: Tables, doubts: Doubts, flag: str) -> dict[str, Any]:
     """A tube's rows with the flag at the gates, at what stands below them, and at the percentages that pass them."""
     found = dict(tables)
     paths = {row["population_id"].partition(":")[2]: row["population"] for row in tables["populations"]}
@@ -76,40 +117,39 @@ def _marked(tables: Tables, doubts: Mapping[tuple[str, int], float]) -> dict[str
         return any(path.startswith(f"{above}/") for above in marked)
 
     found["populations"] = [
-        _flagged(row, FLAG if row["population"] in marked else f"above:{FLAG}")
+        _flagged(row, flag if row["population"] in marked else f"above:{flag}")
         if row["population"] in marked or below(row["population"])
         else row
         for row in tables["populations"]
     ]
     found["percentages"] = [
-        _flagged(row, FLAG)
+        _flagged(row, flag)
         if (path := paths.get(row["percentage"].partition(" % of ")[0], "")) in marked or below(path)
         else row
         for row in tables["percentages"]
     ]
     gates = [dict(gate) for gate in tables["gates"]["gates"]]
     for gate in gates:
-        mine = {number: distance for (about, number), distance in doubts.items() if about == gate["population_id"]}
+        mine = {number: doubt for (about, number), doubt in doubts.items() if about == gate["population_id"]}
         if not mine:
             continue
-        said = [_reason(distance) for distance in mine.values()]
         parts = [dict(part) for part in gate["parts"]]
-        for number, distance in mine.items():
+        for number, (most, why) in mine.items():
             part = parts[number]
-            part["score"] = min(part["score"], graded(distance, FAR, FAR / 2))
-            part["reasons"] = [*part["reasons"], _reason(distance)]
-            part["flags"] = [*part["flags"], FLAG]
+            part["score"] = min(part["score"], most)
+            part["reasons"] = [*part["reasons"], why]
+            part["flags"] = list(dict.fromkeys((*part["flags"], flag)))
         scores = [part["score"] for part in parts if part["score"] is not None]
         gate |= {
             "parts": parts,
             "score": min(scores),
-            "reasons": [*gate["reasons"], *said],
-            "flags": [*gate["flags"], FLAG],
+            "reasons": [*gate["reasons"], *(why for _, why in mine.values())],
+            "flags": list(dict.fromkeys((*gate["flags"], flag))),
         }
     found["gates"] = {**tables["gates"], "gates": gates}
     least = min((gate for gate in gates if gate["score"] is not None), key=lambda gate: float(gate["score"]))
     sure = {"score": least["score"], "least_sure": least["population"]}
-    found["quality"] = [_flagged(row, FLAG) | sure for row in tables["quality"]]
+    found["quality"] = [_flagged(row, flag) | sure for row in tables["quality"]]
     reasons = {gate["population"]: gate for gate in gates}
     if "pictures" in tables:
         found["pictures"] = {

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from cytoreg.batch.doubt import mark_far
+from cytoreg.batch.doubt import mark_far, mark_like_control
 from cytoreg.batch.sheet import Tube
 from cytoreg.batch.tube import Job, Outcome, do_tube
 from cytoreg.gating.binding import Choices
@@ -96,6 +96,7 @@ def gate_tubes(
     order = {tube.sample_id: i for i, tube in enumerate(tubes)}
     failures.sort(key=lambda row: order[row["sample_id"]])
     mark_far(tables, {name: (by_id[name].panel, by_id[name].scope("batch")) for name in tables})
+    mark_like_control(tables, {name: templates[by_id[name].panel] for name in tables})
     return Gated({name: tables[name] for name in order if name in tables}, failures)
 
 

@@ -108,6 +108,8 @@ def command(
         seed=seed,
         bootstrap=bootstrap,
     )
+    for sentence in result.bound.template.not_carried:
+        say(f"not carried over: {sentence}")
     if export and target is not None:
         from cytoreg.interop.export import export_population
 
@@ -219,6 +221,9 @@ def _table(result: Result, rows: list[dict[str, Any]], stream: Any) -> None:
             else f"{share.value:.2f} ({share.ci_low:.2f} to {share.ci_high:.2f})"
         )
         stream.write(f"{share.text}: {shown}" + (f"  [{', '.join(share.flags)}]" if share.flags else "") + "\n")
+    if result.bound.remove and (quality := result.events.quality).events_removed:
+        stream.write(f"left out before gating: {quality.events_removed:,} of {quality.events:,} events")
+        stream.write(f" ({quality.removed_why}, as quality: remove asks)\n")
     for name, reason in result.skipped.items():
         stream.write(f"skipped: {name} {reason}\n")
     stream.write("next: cytoreg init FOLDER, for all files of a folder and a report with pictures\n")

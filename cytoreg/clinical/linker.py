@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from cytoreg.clinical.mismatch import Mismatches
 from cytoreg.clinical.tables import UNMATCHED_COLUMNS, Clinical
 from cytoreg.clinical.tables.columns import CENSORED
 from cytoreg.clinical.tables.days import anchors_of
-from cytoreg.clinical.timeline import natural_key, visit_order
+from cytoreg.clinical.timeline import BASELINE, Window, natural_key, visit_order
 from cytoreg.clinical.tubes import DRAWN, PER_UL_SUFFIXES, PERCENT_SUFFIXES, by_visit, full_tubes, text
 from cytoreg.errors import LinkError
 
@@ -60,17 +61,20 @@ def link(
     """
     notes = list(clinical.notes)
     missed = Mismatches()
+    anchors = anchors_of(clinical.subjects, clinical.infusions)
     tubes = full_tubes(
         samples,
         missed,
         notes,
         day_zero=clinical.day_zero,
         windows=clinical.windows,
-        anchors=anchors_of(clinical.subjects, clinical.infusions),
+        anchors=anchors,
         visit_names=clinical.visit_names,
     )
     roster = _roster(clinical)
-    visits = _first_of_each(clinical.visits, missed) if clinical.visits is not None else None
+    visits = (
+        _one_of_each(clinical.visits, clinical.windows, anchors, missed) if clinical.visits is not None else None
+    )
     infusions = clinical.infusions
     has_samples = len(tubes) > 0
 
@@ -110,8 +114,31 @@ def _roster(clinical: Clinical) -> list[str] | None:
     return None
 
 
-def _first_of_each(visits: pd.DataFrame, missed: Mismatches) -> pd.DataFrame:
-    again = visits.duplicated(["subject_id", "visit"])
+def _one_of_each(
+    visits: pd.DataFrame, windows: Sequence[Window], anchors: Mapping[str, float], missed: Mismatches
+) -> pd.DataFrame:
+    """Of rows with one subject and visit the one that the rule of the windows takes, whatever their order in the sheet:
+    of a baseline the last on or before the anchor, else that nearest to the day the window is due, the earlier on a tie.
+    A visit without a window, and rows without days, keep the first of the sheet.
+    """
+    keys = ["subject_id", "visit"]
+    if not visits.duplicated(keys).any():
+        return visits.reset_index(drop=True)
+    due = {window.name.casefold(): window.day for window in windows}
+    days = visits["day"].tolist() if "day" in visits.columns else [math.nan] * len(visits)
+    ranks: list[tuple[float, float]] = []
+    for subject, visit, day in zip(visits["subject_id"], visits["visit"], days, strict=True):
+        name = str(visit).casefold()
+        if day != day:
+            ranks.append((math.inf, 0.0))
+        elif name == BASELINE:
+            late = day > anchors.get(str(subject), 0.0)
+            ranks.append((abs(day) + 1e9, day) if late else (-day, day))
+        else:
+            ranks.append((abs(day - due[name]), day) if name in due else (0.0, 0.0))
+    order = sorted(range(len(visits)), key=lambda line: (*ranks[line], line))
+    best = visits.iloc[order].drop_duplicates(keys).index
+    again = ~visits.index.isin(best)
     for row in visits[again].itertuples():
         missed.add("visits", str(row.subject_id), str(row.visit), "", "duplicate")
     return visits[~again].reset_index(drop=True)

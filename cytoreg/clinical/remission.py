@@ -12,6 +12,7 @@ import numpy as np
 
 from cytoreg.clinical.components import COMPONENTS, Component, FloatArray, as_component
 from cytoreg.clinical.scores import same_length
+from cytoreg.errors import LinkError
 
 __all__ = ["REMISSIONS", "remission_boolean", "remission_cdai", "remission_das28", "remission_sdai"]
 
@@ -57,6 +58,8 @@ def remission_boolean(*, tender28: Any, swollen28: Any, crp: Any, patient_global
     >>> remission_boolean(**parts, year=2011), remission_boolean(**parts, year=2022)
     (False, True)
     """
+    if year not in GLOBAL_LIMIT:
+        raise LinkError(f"remission_boolean: found the year {year}, expected 2011 or 2022")
     given = {"tender28": tender28, "swollen28": swollen28, "crp": crp, "patient_global": patient_global}
     limits = {
         "tender28": JOINT_LIMIT,

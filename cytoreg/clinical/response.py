@@ -71,8 +71,9 @@ def acr(baseline: Any, visit: Any, level: float = 20) -> Any:
     >>> acr(before, after), acr(before, after, level=50), acr(before, {"tender28": 8})
     (True, False, None)
     """
-    if not 0 < level <= 100:
-        raise LinkError(f"acr: found level {level:g}, expected a percentage above 0 and at most 100, such as 20")
+    if not isinstance(level, int | float | np.number) or not 0 < level <= 100:
+        shown = f"{level:g}" if isinstance(level, int | float | np.number) else repr(level)
+        raise LinkError(f"acr: found level {shown}, expected a percentage above 0 and at most 100, such as 20")
     single = isinstance(baseline, Mapping) and isinstance(visit, Mapping)
     before, now = _pair(baseline, visit, "acr")
     states = {name: _improved(before[name], now[name], level) for name in ACR_COMPONENTS}

@@ -172,6 +172,8 @@ def haq_di(items: Any, aids: Any = None) -> Any:
     if isinstance(aids, Iterable) and not isinstance(aids, Mapping) and all(isinstance(a, str) for a in aids):
         aids = dict.fromkeys(aids, True)
     aided = _haq_table({} if aids is None else aids, tuple(HAQ_CATEGORIES), "HAQ aid")
+    if aided.ndim == 2 and len(aided) not in (1, len(answers)):
+        raise LinkError(f"HAQ aids: found {len(aided)} rows, expected as many as of items, {len(answers)}")
     aided = np.broadcast_to(np.nan_to_num(aided) > 0, (len(answers), len(HAQ_CATEGORIES)))
     wrong = np.isfinite(answers) & ~np.isin(answers, (0, 1, 2, 3))
     if wrong.any():

@@ -24,6 +24,7 @@ __all__ = ["BinnedEllipse", "BinnedPolygon", "BinnedRange", "BinnedRectangle", "
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 _BLOCK = 65_536
+_BORDER = 1e-6  # bins: how well the place of a vertex is known
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,11 @@ class Grid:
     def vertices(self, display: Array) -> Array:
         """The bins of vertices; those off the axis stay there."""
         bins = self._scaled(display, self.bins)
-        return np.floor(bins + 0.5) if self.nearest or self.kept is not None else np.floor(bins)
+        if self.nearest or self.kept is not None:
+            bins = bins + 0.5
+        # one that was drawn on the border of a bin comes from linear values and decimals a digit beside it
+        with np.errstate(invalid="ignore"):  # an open end
+            return np.where(np.abs(bins - np.round(bins)) < _BORDER, np.round(bins), np.floor(bins))
 
     def display(self, bins: Array) -> Array:
         """Display units of bins."""

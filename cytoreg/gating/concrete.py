@@ -51,6 +51,7 @@ def concrete_template(result: Result) -> Template:
         axes=axes,
         matrices=matrices,
         rule=bound.rule,
+        remove=bound.remove,
         report=report,
         intensities=tuple(axis for axis in bound.template.intensities if axis in axes),
         where=bound.template.where,

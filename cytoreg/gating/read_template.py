@@ -208,6 +208,10 @@ def _matrix(document: YamlDocument, key: str, item: _Matrix) -> Matrix:
 
 
 def _axis(document: YamlDocument, key: str, item: _Axis, matrices: Mapping[str, Matrix]) -> AxisSpec:
+    if item.ratio is not None and item.ratio.A == 0:
+        raise TemplateError(
+            f"{document.where(['axes', key, 'ratio', 'A'])}: expected A other than 0, which makes 0 of every event"
+        )
     if item.channel is not None and item.ratio is not None:
         raise TemplateError(f"{document.where(['axes', key])}: an axis is a channel or a ratio, not both")
     if item.compensation is not None and item.compensation not in ("none", "from_file", *matrices):

@@ -100,8 +100,8 @@ class Result:
         return gates
 
     def count(self, name: str) -> int:
-        """Events in a population, by its id; `root` or `total` is the whole file, what was left out of it too."""
-        return self.n_events if name in (ROOT, "total") else self.nodes[name].count
+        """Events in a population, by its id, name or path; `root` or `total` is the whole file, what was left out too."""
+        return self.n_events if name in (ROOT, "total") else self.nodes[self.resolve(name)].count
 
     def mask(self, population: str) -> npt.NDArray[np.bool_]:
         """One bool per event of the file. Any suffix of a path that is unique will do."""

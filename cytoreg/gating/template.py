@@ -83,7 +83,8 @@ class Template:
     choose: which tubes share a scale whose parameter is `auto`: batch, study or sample. chosen: such scales, by axis,
     once they are chosen. samples: for a workspace, each sample's own gates by sample name. groups: of those samples, by
     name; they decide nothing.
-    where: the file it was read from. source: what was written there.
+    where: the file it was read from. source: what was written there. not_carried: a sentence for each thing of that file
+    that the gates of this template leave out.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Template:
     choose: str = "batch"
     chosen: Mapping[str, Chosen] = field(default_factory=dict, compare=False)
     where: str = field(default="", compare=False)
+    not_carried: tuple[str, ...] = field(default=(), compare=False)
     source: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property

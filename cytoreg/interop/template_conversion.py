@@ -81,6 +81,9 @@ def convert_template(
         result = gate(fcs, template)
         template = concrete_template(result)
         found = [*not_placed(result, template), *write(result, path)]
+    if template.remove and path.suffix.lower() in (".xml", ".wsp"):
+        why = ", ".join(template.remove)
+        lost = [*lost, f"quality, remove: [{why}]: the new file's gates count the events that are left out here"]
     if groups and not template.groups:
         lost = [*lost, f"the groups {', '.join(groups)}: the new file holds the gates of one sample"]
     trees = [item.template for item in template.samples.values()] or [template]

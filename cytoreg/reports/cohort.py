@@ -13,8 +13,11 @@ from markupsafe import Markup
 
 from cytoreg.clinical.timeline import natural_key
 from cytoreg.gating.naming import steps_of
+from cytoreg.reports.blinding import unmatched_of
+from cytoreg.reports.claims import claims_of
 from cytoreg.reports.flags import Flags, flag_text, flags_of
-from cytoreg.reports.questions import Answer, answers_of, without_caution
+from cytoreg.reports.quantities import NO_EFFECT
+from cytoreg.reports.questions import Answer, answers_of, quantity_of, without_caution
 from cytoreg.reports.results import Results, records
 from cytoreg.reports.strips import value_strip
 from cytoreg.reports.trajectories import Axis, cohort_trajectory, styles_of
@@ -45,6 +48,8 @@ class Figure:
 def cohort_page(results: Results) -> dict[str, Any]:
     """Everything the template of the cohort's page needs, as plain data."""
     answers, flags = answers_of(results), flags_of(results)
+    titles = {answer.name: answer.title for answer in answers}
+    claims = claims_of(results, titles, lambda row: quantity_of(results, row))
     return {
         "summary": _summary(results, answers),
         "tiles": _tiles(results, flags),
@@ -54,7 +59,10 @@ def cohort_page(results: Results) -> dict[str, Any]:
         "subjects": _subjects(results, flags),
         "quality": _quality(results, flags),
         "failures": records(results.tables["failures"]),
-        "unmatched": records(results.tables["unmatched"]),
+        "unmatched": records(unmatched_of(results)),
+        "claims": claims,
+        "has_truth": any(row.planted for row in claims),
+        "no_effect": NO_EFFECT,
     }
 
 

@@ -75,11 +75,14 @@ def _pair(found: Estimate, stain: Stain, j: int, inverse: Array) -> Pair:
     events, negative = stain.events, stain.negative
     after, blank = events @ inverse[:, [stain.place, j]], negative @ inverse[:, [stain.place, j]]
     pictures, slants = [], []
-    for shown, reference in ((events[:, [stain.place, j]], negative[:, [stain.place, j]]), (after, blank)):
+    names = found.spillover.channels
+    views = (("before", events[:, [stain.place, j]], negative[:, [stain.place, j]]), ("after", after, blank))
+    for when, shown, reference in views:
         medians = np.median(shown[stain.positive], axis=0), np.median(reference, axis=0)
         rise = medians[0] - medians[1]
         slants.append(100 * float(rise[1] / rise[0]) if rise[0] else float("nan"))
-        pictures.append(_picture(shown, reference, medians))
+        words = f"Density of {names[j]} against {names[stain.place]}, {when} compensation."
+        pictures.append(_picture(shown, reference, medians, words))
     return Pair(
         found.spillover.channels[j],
         float(found.spillover.matrix[stain.place, j]),
@@ -90,7 +93,7 @@ def _pair(found: Estimate, stain: Stain, j: int, inverse: Array) -> Pair:
     )
 
 
-def _picture(shown: Array, reference: Array, medians: tuple[Array, Array]) -> Markup:
+def _picture(shown: Array, reference: Array, medians: tuple[Array, Array], words: str) -> Markup:
     """Counts on arcsinh axes that are linear within the negative's spread; lines at the medians of both sides."""
     scale = np.array([3.0 * max(robust_sd(reference[:, i]), 1e-9) for i in (0, 1)])
     both = np.arcsinh(np.vstack([shown, reference]) / scale)
@@ -118,4 +121,5 @@ def _picture(shown: Array, reference: Array, medians: tuple[Array, Array]) -> Ma
     zero = float(-low[1] / (high[1] - low[1]))
     if 0 < zero < 1:
         marks.append(text(MARGIN - 4, SIZE * (1 - zero) + 3, "0", anchor="end", class_="gate-tick"))
-    return element("svg", image, frame, *marks, viewBox=f"0 -1 {SIZE + MARGIN + 2:g} {SIZE + 2:g}", class_="chart")
+    box = f"0 -1 {SIZE + MARGIN + 2:g} {SIZE + 2:g}"
+    return element("svg", image, frame, *marks, viewBox=box, role="img", aria_label=words, class_="chart")

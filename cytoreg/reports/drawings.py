@@ -186,7 +186,7 @@ def _trend(seen: pd.DataFrame, styles: Sequence[Style], _: Sequence[Change], nou
     if spaced:
         shown["x"] = seen["x"].map({dose: float(i) for i, dose in enumerate(doses)})
         ticks = [(float(i), tick_text(dose)) for i, dose in enumerate(doses)]
-    slope = common_slope(seen["x"], seen["y"], seen["group"])
+    slope = common_slope(seen["x"], seen["y"], seen["block"] if "block" in seen else seen["group"])
     ends = [] if spaced else _all_ends(seen, "group", slope)
     panel, parts = _scatter(shown, styles, x_ticks=ticks, ends=ends)
     if spaced:

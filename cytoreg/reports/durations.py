@@ -20,6 +20,7 @@ from cytoreg.reports.svg import (
     path,
     span_of,
     text,
+    tick_text,
 )
 from cytoreg.reports.trajectories import Style
 from cytoreg.reports.words import label
@@ -59,7 +60,7 @@ def draw_changes(seen: pd.DataFrame, styles: Sequence[Style], box: Box, noun: st
     width, height, left, right, top, bottom = box
     low, high = span_of([*seen["x"], *seen["y"]], include=(0.0,))
     panel = Panel(Scale(low, high, left, right), Scale(low, high, bottom, top))
-    ticks: list[Tick] = [(value, f"{value:g}") for value in nice_ticks(low, high)]
+    ticks: list[Tick] = [(value, tick_text(value)) for value in nice_ticks(low, high)]
     x_label, y_label = (label(str(seen.attrs[key])) for key in ("x_label", "y_label"))
     parts = [panel.axes(ticks, ticks, x_label=x_label, y_label=y_label)]
     parts.append(line(panel.at(low, low), panel.at(high, high), stroke=GREY, stroke_dasharray="2 4"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cytoreg.reports.conduct import estimand_words
 from cytoreg.reports.results import Results
-from cytoreg.reports.words import label, plain
+from cytoreg.reports.words import label
 from cytoreg.stats.questions import home_of
 
 __all__ = ["methods_of"]
@@ -95,20 +96,14 @@ def _plan(results: Results) -> list[tuple[str, str]]:
 
 def _estimands(results: Results) -> list[tuple[str, str]]:
     """Each analysis with the parts of its estimand in one line, in the terms of ICH E9(R1)."""
-    said = results.provenance.get("estimands") or {}
-    names = {
-        "treatment": "Treatment",
-        "population": "population",
-        "variable": "variable",
-        "intercurrent_events": "intercurrent events",
-        "summary": "summary",
-        "missing": "missing values",
-    }
     lines = []
-    for name, parts in said.items():
-        text = "; ".join(f"{word}: {parts[key]}" for key, word in names.items() if parts.get(key))
-        if results.may_say(text):
-            lines.append((str(name), plain(text)))
+    for name in results.provenance.get("estimands") or {}:
+        parts = estimand_words(results, str(name))
+        text = "; ".join(
+            f"{words if not place else words.lower()}: {said}" for place, (words, said) in enumerate(parts)
+        )
+        if text:
+            lines.append((str(name), text))
     return lines
 
 

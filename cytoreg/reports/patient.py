@@ -12,6 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from cytoreg.reports.acquisition import acquisition_strip
+from cytoreg.reports.blinding import unmatched_of
 from cytoreg.reports.cohort import main_value_text, time_axis
 from cytoreg.reports.course import patient_trajectory
 from cytoreg.reports.flags import Flags, flag_text
@@ -66,7 +67,7 @@ def patient_page(results: Results, subject: str, correlations: pd.DataFrame, fla
         "percentages": _percentages(results, own),
         "samples": _samples(results, subject, flags),
         "failures": _of_subject(results.tables["failures"], subject),
-        "unmatched": _of_subject(results.tables["unmatched"], subject),
+        "unmatched": _of_subject(unmatched_of(results), subject),
         "inputs": _inputs(results, subject),
     }
 

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from cytoreg.errors import AnalysisError
+from cytoreg.reports.blinding import BY_ARM, may_show_row, sayable_note, withheld
+from cytoreg.reports.coefficients import draw_directions, draw_paths
+from cytoreg.reports.conduct import Conduct, conduct_of
+from cytoreg.reports.curves import draw_roc
 from cytoreg.reports.drawings import draw_question
+from cytoreg.reports.quantities import draw_interval, estimate_text, kind_of, ranges_of, scaled_unit, term_text
 from cytoreg.reports.results import Results, records
-from cytoreg.reports.svg import COLOURS, GREY, Scale, chart, line, mark
 from cytoreg.reports.trajectories import styles_of
-from cytoreg.reports.words import MINUS, factor, label, number, p_value, plain, signed, unit_of
+from cytoreg.reports.words import MINUS, label, p_value, plain, unit_of
 from cytoreg.stats.estimate import DESCRIPTIVE
 from cytoreg.stats.plot_points import points
 from cytoreg.stats.questions import home_of
 from cytoreg.stats.sentence import NOT_CAUSE
 
-__all__ = ["Answer", "EstimateRow", "answers_of", "estimate_text", "kind_of"]
+__all__ = ["Answer", "EstimateRow", "answers_of", "quantity_of", "without_caution"]
 
 
 @dataclass(frozen=True)
 class EstimateRow:
-    """One line of the table of estimates. kind: correlation, difference, odds, ratio, slope or test."""
+    """One line of the table of estimates. kind: what its number is, as `kind_of` says."""
 
     term: str
     arm: str
@@ -39,6 +41,7 @@ class EstimateRow:
     primary: bool
     descriptive: bool
     kind: str
+    unit: str
     ends: tuple[float, float, float]  # estimate and its limits
     forest: Markup = field(default_factory=Markup)
 
@@ -60,9 +63,10 @@ class Answer:
     family: str = ""
     hidden: str = ""
     facts: tuple[tuple[str, str], ...] = field(default_factory=tuple)
+    conduct: Conduct | None = None
 
 
-BY_ARM = "left out, as this report is blinded and the answer is by arm"
+MOST_BLOCKS = 6  # that a plot of a trend tells apart by colour
 
 
 def answers_of(results: Results) -> list[Answer]:
@@ -75,73 +79,23 @@ def answers_of(results: Results) -> list[Answer]:
     return [_answer(results, name, table[table["analysis"] == name]) for name in names]
 
 
-def kind_of(row: Mapping[str, Any], scale: str) -> str:
-    """What an estimate is, by its type and term: correlation, difference, odds, ratio, slope or test.
-
-    >>> kind_of({"type": "trend", "term": "rank correlation with dose", "estimate": 0.3}, "linear")
-    'correlation'
-    """
-    if "correlation" in str(row["term"]) or str(row["type"]).endswith("correlation"):
-        return "correlation"
-    if pd.isna(row["estimate"]) and any(word in str(row["term"]) for word in ("Wald", "(F)", "arms differ")):
-        return "test"
-    if "log odds ratio" in str(row["term"]):
-        return "odds"
-    if row["type"] == "responder":  # shares and their difference, whatever the scale of the value
-        return "difference"
-    if row["type"] == "roc":
-        return "difference" if "cut-off by" in str(row["term"]) else "correlation"  # written as a share is
-    if row["type"] in ("within_between", "lagged"):
-        return "slope"
-    if row["type"] == "mediation":
-        return "difference"
-    if scale in ("logit", "log"):
-        return "odds" if scale == "logit" else "ratio"
-    return "slope" if row["type"] == "trend" else "difference"
-
-
-def estimate_text(kind: str, estimate: float, low: float, high: float, unit: str = "") -> str:
-    """An estimate with its interval and unit.
-
-    >>> estimate_text("correlation", -0.41, -0.62, -0.15)
-    '−0.41 (−0.62 to −0.15)'
-    >>> estimate_text("difference", 1.234, 0.5, 2.0, "points")
-    '+1.23 (+0.50 to +2.00) points'
-    """
-    if math.isnan(estimate):
-        return ""
-    digits = _decimals(estimate, low, high)
-    write: Callable[[float], str] = lambda value: signed(value, digits)  # noqa: E731
-    lead = ""
-    if kind == "correlation":
-        write = _two_decimals
-    elif kind in ("odds", "ratio"):
-        write, lead, unit = _factor, "odds × " if kind == "odds" else "× ", ""
-    limits = "" if math.isnan(low) or math.isnan(high) else f" ({write(low)} to {write(high)})"
-    return f"{lead}{write(estimate)}{limits}" + (f" {unit}" if unit and kind != "correlation" else "")
-
-
 def _answer(results: Results, name: str, table: pd.DataFrame) -> Answer:
     question = results.plan.analyses.get(name) if results.plan is not None else None
-    scale = str(getattr(question, "scale", "linear")) if question is not None else _scale_said(table)
-    rows = [_row(results, row, scale) for row in records(table) if _may_show(results, row)]
-    rows = _with_forests(rows)
-    primary = next((row for row in rows if row.primary), None)
     kind = str(table["type"].iloc[0])
+    hidden = withheld(results, name, kind)
+    shown = [] if hidden else [row for row in records(table) if may_show_row(results, row)]
+    rows = _with_forests([_row(results, row) for row in shown])
+    primary = next((row for row in rows if row.primary), None)
     sentence = plain(str(results.provenance.get("sentences", {}).get(name, "")))
     first = table[table["primary"].astype(bool)]
-    hidden = ""
-    if results.blinded and (
-        kind == "arm_by_visit" or (len(first) and primary is None) or not results.may_say(sentence)
-    ):
-        sentence, hidden = "", BY_ARM
+    left_out = bool(hidden)
+    if results.blinded and (hidden or (len(first) and primary is None) or not results.may_say(sentence)):
+        sentence, hidden = "", hidden or BY_ARM
     figure, caption = Markup(""), ""
-    if (
-        question is not None
-        and hasattr(home_of(kind), "points")
-        and not (results.blinded and kind == "arm_by_visit")
-    ):
-        figure, caption = _figure(results, name, rows, scale)
+    if not left_out and kind in FROM_ROWS and question is not None:
+        figure, caption = FROM_ROWS[kind](question, rows, first)
+    elif question is not None and hasattr(home_of(kind), "points") and not left_out:
+        figure, caption = _figure(results, name, rows)
     family = str(first["family"].iloc[0]) if len(first) else ""
     return Answer(
         name=name,
@@ -154,71 +108,103 @@ def _answer(results: Results, name: str, table: pd.DataFrame) -> Answer:
         family=family,
         hidden=hidden,
         facts=_facts(primary, family, results) if primary is not None and not hidden else (),
+        conduct=conduct_of(results, name, table),
     )
 
 
-def _may_show(results: Results, row: Mapping[str, Any]) -> bool:
-    if not results.blinded:
-        return True
-    if row["arm"] or row["type"] == "arm_by_visit":
-        return False
-    return results.may_say(f"{row['term']} | {row['contrast']}")
+def _lagged(question: Any, rows: Sequence[EstimateRow], _: pd.DataFrame) -> tuple[Markup, str]:
+    return draw_directions(rows)
 
 
-def _row(results: Results, row: Mapping[str, Any], scale: str) -> EstimateRow:
-    kind = kind_of(row, scale)
-    unit = unit_of(str(row["outcome"]), results.linked)
+def _mediation(question: Any, rows: Sequence[EstimateRow], first: pd.DataFrame) -> tuple[Markup, str]:
+    compared = str(first["contrast"].iloc[0]).replace(" - ", f" {MINUS} ") if len(first) else ""
+    return draw_paths(rows, compared or "treatment", label(question.mediator), label(question.outcome))
+
+
+FROM_ROWS: Mapping[str, Callable[[Any, Sequence[EstimateRow], pd.DataFrame], tuple[Markup, str]]] = {
+    "lagged": _lagged,
+    "mediation": _mediation,
+}
+
+
+def quantity_of(results: Results, row: Mapping[str, Any]) -> tuple[str, str]:
+    """What kind of number a row of `associations` is, and its unit."""
+    question = results.plan.analyses.get(row["analysis"]) if results.plan is not None else None
+    declared = str(getattr(question, "scale", None) or "linear") if question is not None else ""
+    outcome, predictor = str(row["outcome"]), str(row["predictor"])
+    pair = row["type"] in ("within_between", "lagged", "mediation")  # each value has a scale of its own there
+    own, other = (
+        _scale_of(results, name, declared, beside) if pair else declared
+        for name, beside in ((outcome, predictor), (predictor, outcome))
+    )
+    own = own or _scale_said(str(row["term"]))
+    kind = kind_of(row, own, level=getattr(question, "value_as", "") == "level")
+    unit = unit_of(predictor if "cut-off by" in str(row["term"]) else outcome, results.linked)
     if kind == "slope":
-        unit = f"{unit or 'units'} per unit of {label(str(row['predictor']))}"
+        per = label(predictor)
+        if pair:
+            unit = scaled_unit(unit, own)
+            per = f"{scaled_unit('', other)} of {per}" if scaled_unit("", other) else per
+        unit = f"{unit or 'units'} per unit of {per}"
+    return kind, unit
+
+
+def _scale_of(results: Results, name: str, scale: str, beside: str) -> str:
+    """The scale of one of two values: as the plan says for a percentage, as measured for a clinical value beside one."""
+    if scale in ("", "linear") or name in results.percentages:
+        return scale
+    return "linear" if scale == "logit" or beside in results.percentages else scale
+
+
+def _row(results: Results, row: Mapping[str, Any]) -> EstimateRow:
+    kind, unit = quantity_of(results, row)
     note = str(row["note"])
     descriptive = note.startswith(DESCRIPTIVE)
-    rest = note.removeprefix(DESCRIPTIVE).removeprefix("; ")
+    rest = sayable_note(results, note.removeprefix(DESCRIPTIVE).removeprefix("; "))
     ends = (float(row["estimate"]), float(row["ci_low"]), float(row["ci_high"]))
     n = f"{int(row['n_subjects']):,}"
     if row["n_observations"] != row["n_subjects"]:
         n += f" ({int(row['n_observations']):,} values)"
+    contrasts = row["type"] == "arm_by_visit" and " - " in str(row["contrast"])
+    term = term_text(str(row["term"]), kind)
+    if kind == "test" and row["contrast"]:
+        term = f"{term}, {row['contrast']}"
     return EstimateRow(
-        term=plain(str(row["term"])).removesuffix(", log odds").removesuffix(", natural log"),
-        arm=str(row["contrast"] if row["type"] == "arm_by_visit" and row["contrast"] else row["arm"]).replace(
-            " - ", f" {MINUS} "
-        ),
+        term=term,
+        arm=str(row["contrast"] if contrasts else row["arm"]).replace(" - ", f" {MINUS} "),
         n=n,
         estimate=estimate_text(kind, *ends, unit),
         p=p_value(row["p_value"]),
         p_adjusted=p_value(row["p_adjusted"]),
-        note=rest if results.may_say(rest) else "",
+        note=plain(rest),
         primary=bool(row["primary"]),
         descriptive=descriptive,
         kind=kind,
+        unit=unit,
         ends=ends,
     )
 
 
 def _with_forests(rows: Sequence[EstimateRow]) -> list[EstimateRow]:
-    """Each row with its interval drawn; rows of one kind share a scale with the line of no effect in its middle."""
-    widest: dict[str, float] = {"correlation": 1.0}
-    for row in rows:
-        ends = [abs(v) for v in row.ends if math.isfinite(v)]
-        if row.kind != "correlation" and ends:
-            widest[row.kind] = max(widest.get(row.kind, 0.0), *ends)
-    return [replace(row, forest=_forest(row, widest.get(row.kind, 1.0))) for row in rows]
+    """Each row with its interval drawn; rows of one kind and unit share a scale."""
+    scales = ranges_of([(row.kind, row.unit, row.ends) for row in rows])
+    return [
+        replace(
+            row,
+            forest=draw_interval(
+                row.kind,
+                row.ends,
+                scales[row.kind, row.unit],
+                f"{row.term}: {row.estimate}",
+                primary=row.primary,
+                descriptive=row.descriptive,
+            ),
+        )
+        for row in rows
+    ]
 
 
-def _forest(row: EstimateRow, widest: float) -> Markup:
-    estimate, low, high = row.ends
-    if not math.isfinite(estimate):
-        return Markup("")
-    x = Scale(-widest or -1.0, widest or 1.0, 6, 134)
-    colour = GREY if row.descriptive else COLOURS[0]
-    parts = [line((70, 1), (70, 19), stroke="#9AA4AF", stroke_width=1.0)]
-    if math.isfinite(low) and math.isfinite(high):
-        parts.append(line((x(low), 10), (x(high), 10), stroke=colour, stroke_width=2.0))
-    filled = {"fill": "#fff", "stroke": colour, "stroke_width": 1.6} if row.descriptive else {"fill": colour}
-    parts.append(mark(x(estimate), 10, "square" if row.primary else "circle", 4.0, **filled))
-    return chart(140, 20, f"{row.term}: {row.estimate}", *parts, class_="forest")
-
-
-def _figure(results: Results, name: str, rows: Sequence[EstimateRow], scale: str) -> tuple[Markup, str]:
+def _figure(results: Results, name: str, rows: Sequence[EstimateRow]) -> tuple[Markup, str]:
     try:
         seen = points(name, results.linked, results.plan) if results.plan is not None else pd.DataFrame()
     except AnalysisError as problem:
@@ -228,10 +214,12 @@ def _figure(results: Results, name: str, rows: Sequence[EstimateRow], scale: str
     seen["group"] = seen["arm"].map(lambda arm: str(arm) if isinstance(arm, str) and arm else "")
     if results.blinded:
         seen["group"] = ""
-    if seen.attrs["type"] == "trend":
+    if seen.attrs["type"] == "trend" and len(set(seen["block"])) <= MOST_BLOCKS:
         seen["group"] = seen["block"].map(lambda block: str(block) if isinstance(block, str) else "")
     groups = [arm for arm in results.arm_names if arm in set(seen["group"])]
     groups += sorted(set(seen["group"]) - set(groups))
+    if seen.attrs["type"] == "roc":
+        return draw_roc(seen, styles_of(groups), rows)
     changes = [row for row in rows if row.term.startswith("mean change")]
     return draw_question(seen, styles_of(groups), changes, results.noun)
 
@@ -240,7 +228,7 @@ def _title(question: Any, table: pd.DataFrame) -> str:
     """An analysis as a question."""
     if question is not None:
         asked: str = home_of(question.type).title(question, label)
-        return asked
+        return plain(asked)
     return f"{label(str(table['outcome'].iloc[0]))}, {str(table['type'].iloc[0]).replace('_', ' ')}"
 
 
@@ -262,20 +250,6 @@ def without_caution(sentence: str) -> str:
     return sentence.replace(NOT_CAUSE, "").strip()
 
 
-def _scale_said(table: pd.DataFrame) -> str:
-    terms = " ".join(str(term) for term in table["term"])
-    return "logit" if ", log odds" in terms else "log" if ", natural log" in terms else "linear"
-
-
-def _decimals(estimate: float, low: float, high: float) -> int | None:
-    """Two significant digits of the half width of the interval; none in particular without one."""
-    half = (high - low) / 2
-    return max(0, 1 - math.floor(math.log10(half))) if half > 0 and math.isfinite(half) else None
-
-
-def _two_decimals(value: float) -> str:
-    return number(value, 2)
-
-
-def _factor(value: float) -> str:
-    return factor(float(np.exp(value)))
+def _scale_said(term: str) -> str:
+    """The scale that a term says, of an analysis whose plan is not known."""
+    return "logit" if ", log odds" in term else "log" if ", natural log" in term else "linear"

@@ -22,7 +22,10 @@ from cytoreg.tables import read_json, read_table, safe_name
 
 __all__ = ["Results", "read_results", "records"]
 
-NAMES = ("percentages", "populations", "quality", "failures", "linked", "unmatched", "associations", "infusions")
+NAMES = (
+    *("percentages", "populations", "quality", "failures", "linked", "unmatched", "associations", "infusions"),
+    *("claims", "imputed"),
+)
 SCORES = ("das28_crp", "das28_esr", "das28", "cdai", "sdai")
 FULL = ("", "full")
 
@@ -68,6 +71,21 @@ class Results:
         """The activity score: the one the plan names, else the first there is; empty where there is none."""
         named = self.plan.outcome.activity if self.plan is not None else None
         return next((name for name in (named, *SCORES) if name in self.linked.columns), "") or ""
+
+    @cached_property
+    def planted(self) -> pd.DataFrame | None:
+        """What was planted in a simulated study, as its `truth/planted.csv` holds it; None in any other, or blinded."""
+        said = self.provenance.get("study_file")
+        if not said or self.blinded:
+            return None
+        path = (self.folder / str(said)).parent / "truth" / "planted.csv"
+        try:
+            table = pd.read_csv(path, keep_default_na=False)
+        except (OSError, ValueError):  # no such file, or none that is a table
+            return None
+        if not set(PLANTED) <= set(table.columns):
+            return None
+        return table.assign(planted=pd.to_numeric(table["planted"], errors="coerce"))
 
     @cached_property
     def arms(self) -> pd.Series:
@@ -237,7 +255,10 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "unmatched": ("side", "subject_id", "visit", "sample_id", "reason"),
     "associations": ("analysis", "type", "term", "outcome", "arm", "visit", "contrast", "family", "note"),
     "infusions": ("subject_id",),
+    "claims": ("analysis", "about", "term", "arm", "contrast", "direction", "family", "status", "verdict"),
+    "imputed": ("column", "visit"),
 }
+PLANTED = ("analysis", "arm", "contrast", "quantity", "planted")  # what a simulated study says of its truth
 
 
 def _cleaned(name: str, frame: pd.DataFrame | None) -> pd.DataFrame:

@@ -44,6 +44,10 @@ LABELS: Mapping[str, str] = {
     "tnf_alpha": "TNF-α",
     "il6": "IL-6",
     "il_6": "IL-6",
+    "subject_id": "subject",
+    "infusions_so_far": "infusions so far",
+    "dose_so_far": "dose so far",
+    "days_since_infusion": "days since the last infusion",
 }
 UNITS: Mapping[str, str] = {
     **dict.fromkeys(("das28_crp", "das28_esr", "das28", "cdai", "sdai", "haq_di"), "points"),
@@ -149,10 +153,12 @@ def signed(value: float, digits: int | None = None) -> str:
 def factor(value: float) -> str:
     """A factor to three significant digits.
 
-    >>> factor(1.8), factor(0.7821), factor(12.34)
-    ('1.80', '0.78', '12.3')
+    >>> factor(1.8), factor(0.7821), factor(12.34), factor(8392.0)
+    ('1.80', '0.78', '12.3', '8,392')
     """
     size = abs(value)
+    if 1000 <= size < 1e7:
+        return f"{value:,.0f}"
     return f"{value:.2f}" if 0.1 <= size < 10 else f"{value:.1f}" if 10 <= size < 100 else f"{value:.3g}"
 
 

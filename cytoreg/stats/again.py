@@ -1,9 +1,11 @@
 """Did a second infusion help again: its effect beyond regression to the mean, beside that of the first.
 
-A second infusion follows a relapse, so a value that is high by chance is followed by a lower one whatever is given. What
-the value would have been without it is taken from the whole course of the subject before it, and from those not infused
-again: a mixed model for repeated measures, whose likelihood is right where the decision to infuse again rested on
-values that are in the model (ignorable, as with values missing at random: Rubin DB. Biometrika 1976;63:581-592).
+A second infusion follows a relapse, so a value that is high by chance is followed by a lower one whatever is given. At each
+visit, those infused again since the visit before are therefore compared with those of their arm who might have been and were
+not, given the values of both up to then: a sequence of small trials in one (Gran JM, Roysland K, Wolbers M, et al. Stat Med
+2010;29:2757-2768). This is right where the decision rested on values that are in the model. A mixed model of all visits was
+not: its errors hold visits and infusions as fixed in advance, while here they follow the values, and it rejected too often
+(Kenward MG, Molenberghs G. Stat Sci 1998;13:236-247).
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.linalg import block_diag
 
+from cytoreg.stats.cluster_robust import cluster_robust
 from cytoreg.stats.estimate import DESCRIPTIVE, Estimate
-from cytoreg.stats.mmrm import Mmrm, NotConverged, fit_mmrm
+from cytoreg.stats.partial import dummies
 from cytoreg.stats.questions import RepeatInfusion
 from cytoreg.stats.sentence import NOT_CAUSE, amount, verb_for
 from cytoreg.stats.values import LEAST_SUBJECTS, Data, paired_points
@@ -26,14 +30,15 @@ from cytoreg.stats.values import LEAST_SUBJECTS, Data, paired_points
 __all__ = ["repeat_infusion"]
 
 METHOD = (
-    "Repeated infusion: mixed model for repeated measures by REML, value ~ arm × visit + baseline × visit + second infusion "
-    "(first visit after it; later ones), unstructured covariance of visits, Kenward–Roger degrees of freedom; the effect is "
-    "what the subject's own course before it does not predict."
+    "Repeated infusion: sequential analyses of covariance; at each visit, those infused again since the visit before against "
+    "those of their arm infused once, given the value of the visit before, that at baseline and the mean of those between, with "
+    "slopes of each visit; one effect over visits; cluster-robust variance (CR2) with Bell and McCaffrey's degrees of freedom."
 )
 
 INFUSIONS, SINCE = "infusions_so_far", "days_since_infusion"
-STRUCTURES = ("unstructured", "toeplitz", "compound_symmetry")
+LEAST_DF = 4.0
 SCALE_WORDS = {"linear": "", "logit": ", log odds", "log": ", natural log"}
+FROM_TIME = "the second infusion cannot be told from time: nobody was left without it at the same visits"
 NOT_BY_LOT = "a second infusion was not given by lot"
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
@@ -53,7 +58,8 @@ class _Course:
 def repeat_infusion(question: RepeatInfusion, data: Data) -> list[Estimate]:
     """The effect of the second infusion (primary), of the first, their difference, and the raw changes as descriptive.
 
-    That of the first is the difference of arms at the visit whose time after it is nearest to that of the second.
+    That of the first is the difference of arms, given baseline, at the visit whose time after it is nearest to that of the
+    second, of those at which nobody had been infused again.
     """
     course = _course(question, data)
     words = SCALE_WORDS[question.scale]
@@ -73,25 +79,42 @@ def repeat_infusion(question: RepeatInfusion, data: Data) -> list[Estimate]:
         return [replace(blank, primary=True, note=note), *raw]
     arms = sorted({arm for arm in course.after["arm"] if arm is not None})
     control, remark = data.control(arms) if len(arms) > 1 else ("", "")
-    columns, names = _design(course, [arm for arm in arms if arm != control] if control else [])
-    fit, structure = _fit(course, columns)
-    if fit is None:
-        return [replace(blank, primary=True, note=structure), *raw]
-    second = np.zeros(columns.shape[1])
-    second[names["second", ""]] = 1.0
     lag = float(first_after["since"].median())
+    when = f"{lag:.0f} days later (median)" if lag == lag else "later"
     said = [
-        f"{len(first_after)} infused again and seen {lag:.0f} days later (median)"
-        if lag == lag
-        else f"{len(first_after)} infused again and seen later",
-        "regression to the mean: modelled by each subject's own course",
+        f"{len(first_after)} infused again and seen {when}",
+        "regression to the mean: compared with those infused once, given the values before",
         NOT_BY_LOT,
-        structure,
         remark,
     ]
-    rows = [_tested(replace(blank, primary=True, note="; ".join(part for part in said if part)), fit, second)]
-    rows += _against_first(course, fit, names, second, control, lag, blank, words)
-    return rows + raw
+    second = _second(course)
+    first, what = _first(course, control, lag)
+    blank = replace(
+        blank, n_subjects=second.subject.nunique() if len(second.y) else 0, n_observations=len(second.y)
+    )
+    row = _tested(replace(blank, primary=True, note="; ".join(part for part in said if part)), [second], [1.0])
+    apart = replace(blank, term=f"second infusion less the first{words}", predictor="")
+    if first is None:
+        return [row, replace(apart, note=f"{DESCRIPTIVE}; {what}"), *raw]
+    alone = replace(
+        blank,
+        predictor="",
+        arm=first.arm,
+        term=f"effect of the first infusion{words}",
+        visit=first.visit,
+        contrast=f"{first.arm} - {control}",
+        n_subjects=first.subject.nunique(),
+        n_observations=len(first.y),
+    )
+    both = replace(
+        apart,
+        arm=first.arm,
+        contrast="second - first",
+        n_subjects=pd.concat([second.subject, first.subject]).nunique(),
+        n_observations=len(second.y) + len(first.y),
+        note=f"{what}; {NOT_BY_LOT}",
+    )
+    return [row, _tested(alone, [first], [1.0]), _tested(both, [second, first], [1.0, -1.0]), *raw]
 
 
 def _course(question: RepeatInfusion, data: Data) -> _Course:
@@ -148,96 +171,102 @@ def _episodes(frame: pd.DataFrame) -> pd.DataFrame:
     return table.dropna(subset=[column for column in table.columns if not column.startswith("days")])
 
 
-def _design(course: _Course, treated: list[str]) -> tuple[Matrix, dict[tuple[str, str], int]]:
-    """Columns, and where each stands: (arm, visit) differences of arms, ("second", "") the second infusion."""
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """A least-squares comparison: y and given (n,), fixed (n, c) beside it, subject (n,)."""
+
+    y: Matrix
+    given: Matrix
+    fixed: Matrix
+    subject: pd.Series
+    arm: str = ""
+    visit: str = ""
+
+
+def _second(course: _Course) -> _Block:
+    """Each visit up to the first after a second infusion, where some of an arm were infused again and others were not."""
     after = course.after
-    at = np.eye(len(course.visits))[after["place"].to_numpy(int)]
-    parts, names, width = [at], {("", visit): j for j, visit in enumerate(course.visits)}, len(course.visits)
-    for arm in treated:
-        parts.append(at * (after["arm"] == arm).to_numpy(float)[:, None])
-        names |= {(arm, visit): width + j for j, visit in enumerate(course.visits)}
-        width += len(course.visits)
-    baseline = after["baseline"].to_numpy(float)
-    if np.ptp(baseline) > 0:
-        parts.append(at * (baseline - baseline.mean())[:, None])
-        width += len(course.visits)
-    for nth, name in ((1, "second"), (2, "later")):
-        column = (after["nth"] == nth).to_numpy(float)
-        if column.any():
-            parts.append(column[:, None])
-            names[name, ""] = width
-            width += 1
-    return np.concatenate(parts, axis=1), names
-
-
-def _fit(course: _Course, columns: Matrix) -> tuple[Mmrm | None, str]:
-    """The model with the first structure that can be fitted and what to note of it; None and the reason."""
-    after, reasons = course.after, []
-    if np.linalg.matrix_rank(columns) < columns.shape[1]:
-        return None, "the second infusion cannot be told from time: nobody was left without it at the same visits"
-    for structure in STRUCTURES if len(course.visits) > 1 else ("compound_symmetry",):
-        try:
-            fit = fit_mmrm(after["value"], columns, after["subject"], after["place"], structure)
-        except NotConverged as problem:
-            reasons.append(f"{structure}: {problem}")
-            continue
-        return fit, f"covariance of visits {structure}, as {reasons[0]}" if reasons else ""
-    return None, "; ".join(reasons)
-
-
-def _tested(row: Estimate, fit: Mmrm, weights: Matrix) -> Estimate:
-    test = fit.test(weights)
-    half = float(stats.t.ppf(0.975, test.df)) * test.se
-    return replace(
-        row,
-        estimate=test.estimate,
-        se=test.se,
-        df=test.df,
-        statistic=test.estimate / test.se,
-        ci_low=test.estimate - half,
-        ci_high=test.estimate + half,
-        p_value=test.p_value,
+    by = after.groupby("subject")["value"]
+    before = by.shift()
+    place = by.cumcount()
+    steps = after.assign(
+        last=before.fillna(after["baseline"]),
+        between=(by.cumsum() - after["value"] - before.fillna(0)) / (place - 1).where(place > 1),
+        given=(after["nth"] == 1).astype(float),
+        cell=[f"{visit}\x1f{arm}" for visit, arm in zip(after["visit"], after["arm"], strict=True)],
+    )
+    steps = steps[(steps["nth"] <= 1) & (steps["so_far"] >= 1)]
+    share = steps.groupby("cell")["given"].transform("mean")
+    steps = steps[(share > 0) & (share < 1)]
+    cells = np.column_stack([np.ones(len(steps)), dummies(steps["cell"])])
+    cells[:, 0] -= cells[:, 1:].sum(axis=1)
+    parts = [cells]
+    for name in ("last", "baseline", "between"):  # without a visit between: as the others of the cell
+        centred = steps[name] - steps.groupby("cell")[name].transform("mean")
+        parts.append(cells * centred.fillna(0.0).to_numpy()[:, None])
+    return _Block(
+        steps["value"].to_numpy(float), steps["given"].to_numpy(float), np.hstack(parts), steps["subject"]
     )
 
 
-def _against_first(
-    course: _Course,
-    fit: Mmrm,
-    names: dict[tuple[str, str], int],
-    second: Matrix,
-    control: str,
-    lag: float,
-    blank: Estimate,
-    words: str,
-) -> list[Estimate]:
-    """The effect of the first infusion, and the second's less the first's, of the arm that was infused again."""
+def _first(course: _Course, control: str, lag: float) -> tuple[_Block | None, str]:
+    """The difference of arms, given baseline, at a visit before any second infusion, and which; None and why not."""
     whose = course.after.loc[course.after["nth"] == 1, "arm"].mode()
     arm = str(whose.iloc[0]) if len(whose) else ""
-    apart = replace(blank, term=f"second infusion less the first{words}", predictor="")
-    if (arm, course.visits[0]) not in names:
-        note = (
-            f"{DESCRIPTIVE}; without a control arm the first infusion cannot be told from regression to the mean"
-        )
-        return [replace(apart, note=note)]
-    once = course.after[(course.after["arm"] == arm) & (course.after["so_far"] == 1)]
-    days = once.groupby("visit")["since"].median().reindex(course.visits)
+    if not control or arm == control:
+        return None, "without a control arm the first infusion cannot be told from regression to the mean"
+    again = set(course.after.loc[course.after["nth"] > 0, "visit"])
+    visits = [name for name in course.visits if name not in again]
+    if not visits:
+        return None, "no visit at which nobody had been infused again"
+    once = course.after[(course.after["arm"] == arm) & course.after["visit"].isin(visits)]
+    days = once.groupby("visit")["since"].median().reindex(visits)
     near = (days - lag).abs()
-    visit = str(near.idxmin()) if near.notna().any() else course.visits[0]
-    first = np.zeros(len(second))
-    first[names[arm, visit]] = 1.0
-    said = f"the first at {visit}" + (
-        f", {days[visit]:.0f} days after it (median)" if days[visit] == days[visit] else ""
+    visit = str(near.idxmin()) if near.notna().any() else visits[0]
+    rows = course.after[(course.after["visit"] == visit) & course.after["arm"].isin([arm, control])]
+    given = (rows["arm"] == arm).to_numpy(float)
+    fixed = np.column_stack([np.ones(len(rows)), rows["baseline"] - rows["baseline"].mean()])
+    said = f", {days[visit]:.0f} days after it (median)" if days[visit] == days[visit] else ""
+    block = _Block(rows["value"].to_numpy(float), given, fixed, rows["subject"], arm, visit)
+    return block, f"the first at {visit}{said}"
+
+
+def _tested(row: Estimate, blocks: list[_Block], weights: list[float]) -> Estimate:
+    """The weighted sum of the comparisons, whose errors go together where they share subjects."""
+    designs = []
+    for block in blocks:
+        left, size, _ = np.linalg.svd(block.fixed, full_matrices=False)
+        basis = left[:, size > 1e-9 * max(size.max(initial=0.0), 1e-300)]
+        own = block.given - basis @ (basis.T @ block.given)
+        if not (own @ own > 1e-9 * len(own) and len(own) > basis.shape[1] + 1):
+            return replace(row, note=FROM_TIME)
+        designs.append(np.column_stack([own, basis]))
+    if any(float(np.ptp(block.y)) == 0 for block in blocks):
+        return replace(row, note="a value that does not vary")
+    design = block_diag(*designs)
+    starts = np.cumsum([0, *(one.shape[1] for one in designs)])[:-1]
+    # of w1 b1 + w2 b2 = c: b1 = (c - w2 b2) / w1, so that c is the first coefficient
+    head = design[:, 0] / weights[0]
+    for start, weight in zip(starts[1:], weights[1:], strict=True):
+        design[:, start] -= weight * head
+    design[:, 0] = head
+    found = cluster_robust(
+        np.concatenate([block.y for block in blocks]), design, np.concatenate([block.subject for block in blocks])
     )
-    contrast = f"{arm} - {control}"
-    row = replace(
-        blank, term=f"effect of the first infusion{words}", predictor="", arm=arm, visit=visit, contrast=contrast
+    if not found.df >= LEAST_DF:
+        return replace(
+            row, note=f"fewer than {LEAST_DF:.0f} degrees of freedom: too few subjects bear on this effect"
+        )
+    return replace(
+        row,
+        estimate=found.estimate,
+        se=found.se,
+        df=found.df,
+        statistic=found.statistic,
+        ci_low=found.ci_low,
+        ci_high=found.ci_high,
+        p_value=found.p_value,
     )
-    return [
-        _tested(row, fit, first),
-        _tested(
-            replace(apart, arm=arm, contrast="second - first", note=f"{said}; {NOT_BY_LOT}"), fit, second - first
-        ),
-    ]
 
 
 def _raw(course: _Course, blank: Estimate, words: str) -> list[Estimate]:
@@ -277,9 +306,8 @@ def sentence(question: RepeatInfusion, row: Estimate) -> str:
     much = amount(question.value, question.scale, row, "a difference of")
     count = row.note.partition(" ")[0]
     return (
-        f"After a second infusion ({count} of {row.n_subjects} subjects), {question.value} {verb} than the subject's own "
-        f"course before it, and that of those not infused again, would lead one to expect: {much}. The second infusion was not "
-        f"given by lot. {NOT_CAUSE}"
+        f"After a second infusion ({count} of {row.n_subjects} subjects), {question.value} {verb} than in those of the arm "
+        f"infused once, given the values of both before it: {much}. The second infusion was not given by lot. {NOT_CAUSE}"
     )
 
 

@@ -2,7 +2,8 @@
 
 Two arms that both move make a correlation out of nothing, so that arms are always held fixed. A change holds its own
 start with the opposite sign (mathematical coupling: Oldham, J Chronic Dis 1962;15:969-977), so that it is never set
-against its start: with the mean of start and end in its place.
+against its start: with the mean of start and end in its place. With starts held fixed the question is whether who ends
+higher in x than the starts foretell ends higher in y; without, whether x and y move together within patients (`starts`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from cytoreg.stats.measurement import MeasurementError, corrected_correlation, m
 from cytoreg.stats.partial import dummies, filled, partial_correlation
 from cytoreg.stats.questions import ChangeCorrelation
 from cytoreg.stats.sentence import NOT_CAUSE, correlation_text, is_clear
+from cytoreg.stats.starts import NOT_HELD, said_of_starts, warned_of_starts
 from cytoreg.stats.values import Data, change_between, paired_points
 
 __all__ = ["change_correlation"]
@@ -66,8 +68,10 @@ def change_correlation(question: ChangeCorrelation, data: Data) -> list[Estimate
 
     adjust: `arm` as groups, `baseline` as both values at the start, any other column as it is at the start.
     Where there are arms, they are held fixed whatever `adjust` says; within an arm the arm itself is left out. The
-    crude one is called descriptive. Where the error of a value is known (see `measurement_error`) there follow the
-    reliability of its change and the correlation of true changes, as a sensitivity analysis.
+    crude one is called descriptive. Where starts are held fixed, the changes with arms alone held fixed stand beside it, as a
+    sensitivity analysis; where the answer is not found there, its note and sentence warn (`warned_of_starts`). Where the
+    error of a value is known (see `measurement_error`) there follow the reliability of its change and the correlation of
+    true changes, as a sensitivity analysis.
     """
     values = _values(question, data)
     seen = _seen(question, data, values)
@@ -118,10 +122,10 @@ def change_correlation(question: ChangeCorrelation, data: Data) -> list[Estimate
         starts = [name for name in seen.covariates.columns if name.startswith("baseline ")]
         free = row(everyone, seen.groups, seen.covariates.drop(columns=starts))
         rest = [name for name in seen.adjust if name != "baseline"]
-        term = f"{kind} correlation of {what}, starts not held fixed"
+        term = f"{kind} correlation of {what}, {NOT_HELD}"
         term += f", adjusted for {' and '.join(rest)}" if rest else ""
         rows.append(replace(free, term=term, note="; ".join(filter(None, [SENSITIVITY, free.note]))))
-    return rows + _true_rows(question, data, values, seen, blank, what + adjusted_for)
+    return warned_of_starts(rows) + _true_rows(question, data, values, seen, blank, what + adjusted_for)
 
 
 def _values(question: ChangeCorrelation, data: Data) -> dict[str, pd.Series]:
@@ -275,7 +279,7 @@ def sentence(question: ChangeCorrelation, row: Estimate) -> str:
     else:
         other = "rise" if row.estimate > 0 else "fall"
         start = f"A larger rise of {question.x} {_span(question)} went with a larger {other} of {question.y}"
-    return f"{start} in {row.n_subjects} subjects ({correlation_text(row)}). {NOT_CAUSE}"
+    return f"{start} in {row.n_subjects} subjects ({correlation_text(row)}).{said_of_starts(row)} {NOT_CAUSE}"
 
 
 def _sentence_of_start(question: ChangeCorrelation, row: Estimate) -> str:

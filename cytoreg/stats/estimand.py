@@ -63,7 +63,7 @@ def _treatment(question: Any, plan: Plan) -> str:
     if question.type == "paired_change" and question.by == arm:
         return f"each arm of `{arm}` as assigned; the difference between arms stands beside it"
     if question.type == "repeat_infusion":
-        return "a second infusion against the first, in the same patient"
+        return "a second infusion against none, after one; the first infusion stands beside it"
     if question.type == "time_to_loss":
         return "the treatment that led to the first response; arms among responders are not randomised groups"
     return "none is compared: an association over the treatments as they were given"
@@ -184,8 +184,8 @@ def _of_loss(q: Any) -> tuple[str, str]:
 
 
 def _of_repeat(q: Any) -> tuple[str, str]:
-    what = f"change of {q.value} after each infusion, given its value before"
-    return what, "mean difference between the second and the first"
+    what = f"{q.value} at the first visit after a second infusion, given its values before"
+    return what, "mean difference between those infused again and those who were not"
 
 
 def _of_mediation(q: Any) -> tuple[str, str]:

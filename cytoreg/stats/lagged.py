@@ -3,7 +3,9 @@
 A level at one visit tells of what a subject always was, and subjects who are always high in one value may always be high
 in the other: an earlier level then foretells a later change without anything moving first (Hamaker EL, Kuiper RM, Grasman
 RPPP. Psychol Methods 2015;20:102-116). Changes are free of what a subject always was, and so give the answer where there
-are visits enough; the same on levels stands beside them.
+are visits enough; the same on levels stands beside them. Changes have a trap of their own: where both values go together at
+one visit and one wavers longer than the other, the earlier change of one tells how far the other is from its usual level
+(its own earlier change does not wholly: Nickell S. Econometrica 1981;49:1417-1426), and a lead is found that is none.
 """
 
 from __future__ import annotations
@@ -33,6 +35,11 @@ LEAST_DF = 4.0
 LEVELS = (
     "by levels, as there are too few visits for changes: a lasting difference between subjects can look like one value "
     "leading the other"
+)
+
+
+WAVERING = (
+    "where both go together at a visit and one wavers longer than the other, that alone can look like a lead"
 )
 
 
@@ -74,7 +81,8 @@ def lagged(question: Lagged, data: Data) -> list[Estimate]:
             )
             rows.append(_row(blank, _steps(wide[first], wide[second], arms, question.lag, changes)))
     if np.isfinite(by_change[0].p_value) or not np.isfinite(by_level[0].p_value):
-        rows = [replace(by_change[0], primary=True), by_change[1]]
+        rows = [replace(row, note="; ".join(filter(None, [row.note, WAVERING]))) for row in by_change]
+        rows[0] = replace(rows[0], primary=True)
         return rows + [replace(row, note="; ".join(filter(None, [SENSITIVITY, row.note]))) for row in by_level]
     remark = "; ".join(filter(None, [by_level[0].note, LEVELS]))
     return [replace(by_level[0], primary=True, note=remark), by_level[1]]
@@ -156,7 +164,8 @@ def sentence(question: Lagged, row: Estimate) -> str:
         start = f"{what[0].upper()}{what[1:]} was followed by a {'rise' if row.estimate > 0 else 'fall'} of "
         start += f"{question.y} {when}"
     numbers = f"{row.estimate:+.3g} per unit, 95 % interval {row.ci_low:+.3g} to {row.ci_high:+.3g}; {p_of(row)}"
-    order = "Coming first is no proof of causing: errors of measurement and what moves both may do the same."
+    order = "Coming first is no proof of causing: errors of measurement, what moves both, and a value that wavers longer "
+    order += "than the other may do the same."
     return f"{start} ({row.n_observations} steps of {row.n_subjects} subjects; {numbers}). {NOT_CAUSE} {order}"
 
 

@@ -2,6 +2,8 @@
 
 MacKinnon DP et al. Psychol Methods 2002;7:83-104 (the test of joint significance); Monte Carlo interval of MacKinnon DP,
 Lockwood CM, Williams J. Multivariate Behav Res 2004;39:99-128, drawn from Student's t as the coefficients are tested by.
+A lasting level of a patient moves mediator and outcome at once, and one start holds it fixed only in part (`starts`): beside
+the answer stands the product of two regressions of changes, in which there is no level.
 """
 
 from __future__ import annotations
@@ -16,20 +18,24 @@ import pandas as pd
 from scipy import stats
 
 from cytoreg.errors import AnalysisError
-from cytoreg.stats.estimate import Estimate
+from cytoreg.stats.estimate import SENSITIVITY, Estimate
 from cytoreg.stats.questions import Mediation
 from cytoreg.stats.sentence import is_clear, p_of
+from cytoreg.stats.starts import NOT_HELD, said_of_starts, warned_of_starts
 from cytoreg.stats.values import Data
 
 __all__ = ["Coefficient", "coefficient", "mediation"]
 
 METHOD = (
     "Mediation: the effect of treatment on the mediator times the effect of the mediator on the outcome, by least squares "
-    "with the start of both held fixed; joint significance, Monte Carlo interval with a fixed seed."
+    "with the start of both held fixed, and by changes as a sensitivity analysis; joint significance, Monte Carlo interval with a "
+    "fixed seed."
 )
 ASSUMED = (
     "rests on there being nothing unmeasured that moves both mediator and outcome (treatment was randomised, the mediator "
-    "was not), on no interaction of treatment and mediator, and on a mediator measured without error"
+    "was not), on no interaction of treatment and mediator, and on a mediator and starts measured without error: where lasting "
+    "levels of the two go together, starts measured once hold them fixed only in part (levels correlated 0.5, half of the "
+    "variance lasting, 172 patients: found in 23 % of simulated trials without it, by changes in 5 %)"
 )
 SAME_TIME = "mediator and outcome are of one visit: which came first cannot be told"
 LATE = "the mediator was measured after the outcome"
@@ -62,7 +68,10 @@ def mediation(question: Mediation, data: Data) -> list[Estimate]:
     """The effect along the mediator (primary), the rest, the whole, and the two steps that the first is made of.
 
     ``mediator ~ treatment + starts`` and ``outcome ~ treatment + mediator + starts``, starts being mediator and outcome at
-    `from`. p of the product is the larger of the two steps'. The whole effect is the sum of the two parts.
+    `from`. p of the product is the larger of the two steps'. The whole effect is the sum of the two parts. Then the same
+    along changes, ``d mediator ~ treatment`` and ``d outcome ~ treatment + d mediator``, as a sensitivity analysis; where
+    the answer is not found there, its note and sentence warn. One value as mediator and outcome has no such row: both
+    changes would hold its start.
     """
     name = question.treatment or data.read.plan.treatment.arm
     frame, contrast, notes = _frame(question, data, name)
@@ -92,18 +101,7 @@ def mediation(question: Mediation, data: Data) -> list[Estimate]:
     without = np.column_stack([treated, fixed])
     a, whole = coefficient(middle, without, 0), coefficient(end, without, 0)
     direct, b = coefficient(end, full, 0), coefficient(end, full, 1)
-    product = a.value * b.value
-    low, high = _drawn_interval(a, b, question.draws, question.seed)
-    answer = replace(
-        primary,
-        estimate=product,
-        se=math.hypot(a.value * b.se, b.value * a.se),
-        df=min(a.df, b.df),
-        p_value=max(a.p, b.p),
-        ci_low=low,
-        ci_high=high,
-        note="; ".join([*notes, ASSUMED]),
-    )
+    answer = _along(replace(primary, note="; ".join([*notes, ASSUMED])), a, b, question)
     at = question.mediator_at
     others: tuple[tuple[str, Coefficient, dict[str, Any]], ...] = (
         (f"effect not along {question.mediator}", direct, {}),
@@ -115,7 +113,32 @@ def mediation(question: Mediation, data: Data) -> list[Estimate]:
             {"predictor": question.mediator, "contrast": ""},
         ),
     )
-    return [answer, *(_filled(replace(blank, term=term, **changes), found) for term, found, changes in others)]
+    rows = [answer, *(_filled(replace(blank, term=term, **changes), found) for term, found, changes in others)]
+    moved, gained = middle - starts[:, 0], end - starts[:, 1]
+    by_changes = np.column_stack([treated, moved, np.ones(len(frame))])
+    if (
+        question.mediator != question.outcome
+        and np.ptp(gained) > 0
+        and np.linalg.matrix_rank(_scaled(by_changes)) == 3
+    ):
+        first, second = coefficient(moved, by_changes[:, [0, 2]], 0), coefficient(gained, by_changes, 1)
+        row = replace(blank, term=f"effect along the change of {question.mediator}, {NOT_HELD}", note=SENSITIVITY)
+        rows.append(_along(row, first, second, question))
+    return warned_of_starts(rows)
+
+
+def _along(row: Estimate, a: Coefficient, b: Coefficient, question: Mediation) -> Estimate:
+    """The product of two steps."""
+    low, high = _drawn_interval(a, b, question.draws, question.seed)
+    return replace(
+        row,
+        estimate=a.value * b.value,
+        se=math.hypot(a.value * b.se, b.value * a.se),
+        df=min(a.df, b.df),
+        p_value=max(a.p, b.p),
+        ci_low=low,
+        ci_high=high,
+    )
 
 
 def _frame(question: Mediation, data: Data, name: str) -> tuple[pd.DataFrame, str, list[str]]:
@@ -215,7 +238,7 @@ def sentence(question: Mediation, row: Estimate) -> str:
     else:
         start = f"Part of the difference of the groups in {question.outcome} went along with that in {question.mediator}"
     return (
-        f"{start} ({row.contrast}, {row.n_subjects} subjects; {numbers}). Only treatment was allotted: that "
+        f"{start} ({row.contrast}, {row.n_subjects} subjects; {numbers}).{said_of_starts(row)} Only treatment was allotted: that "
         f"{question.mediator} carries the effect holds only if nothing unmeasured moves both."
     )
 

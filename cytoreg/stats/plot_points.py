@@ -32,6 +32,7 @@ def points(
     is the study day, or the visit's place where there are no days, y the value, baseline included.
     repeated_correlation: both values at each visit. trend: dose and value, with the column `block`. time_to_loss: the ends of the
     Kaplan-Meier steps. repeat_infusion: the changes after the two infusions. cytokines: as paired_change, of the first value.
+    roc: the corners of the curves in percent, those of no arm being over all arms.
     Percentages are shown in percent, and changes on the scale of the analysis. A type without a figure has no rows.
 
     tables: the linked table, or tables as `analyse` takes them. Raises `AnalysisError` for an unknown

@@ -168,8 +168,13 @@ def _test_of(kind: str, method: str, answer: Estimate | None) -> tuple[Basis | N
             return None, "the power of Kendall's tau is not computed"
         if not answer.df > 1:
             return None, answer.note or "has no degrees of freedom"
-        repeated = kind == "repeated_correlation"
-        return Basis(answer.n_subjects, math.nan, answer.df, True, method == "spearman", repeated), ""
+        if kind == "repeated_correlation":  # its visits count for as many independent ones as have the same error
+            half = (math.atanh(answer.ci_high) - math.atanh(answer.ci_low)) / 2
+            if not half > 0:
+                return None, answer.note or "has no interval"
+            visits = 1 + (float(stats.t.ppf(1 - ALPHA / 2, answer.df)) / half) ** 2
+            return Basis(answer.n_subjects, math.nan, visits, True, df_by_share=True), ""
+        return Basis(answer.n_subjects, math.nan, answer.df, True, method == "spearman"), ""
     if not (answer.se > 0 and math.isfinite(answer.statistic)):
         return None, answer.note or "has no standard error, so that its power needs another method"
     if not np.isclose(answer.estimate / answer.se, answer.statistic, rtol=1e-6):

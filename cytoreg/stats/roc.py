@@ -1,53 +1,65 @@
 """How well a value tells subjects with an outcome from those without: area under the curve, and a cut-off.
 
-Areas and their variance: DeLong ER, DeLong DM, Clarke-Pearson DL. Biometrics 1988;44:837-845. Two arms that differ in both
-value and outcome make an area out of nothing, so that subjects are compared within their arm, arms being weighted as by
-van Elteren (Bull Inst Int Stat 1960;37:351-361). Optimism of the cut-off: Harrell FE et al. Stat Med 1996;15:361-387.
+Areas and their variance: DeLong ER, DeLong DM, Clarke-Pearson DL. Biometrics 1988;44:837-845. That variance rests on the
+smaller group, which the normal distribution forgets: the interval is of log odds, so that it stays within 0 and 1, with
+Student's t and the degrees of freedom of Brunner E, Munzel U. Biom J 2000;42:17-25. Two arms that differ in both value and
+outcome make an area out of nothing, so that subjects are compared within their arm, arms being weighted as by van Elteren
+(Bull Inst Int Stat 1960;37:351-361). Optimism of the cut-off: Harrell FE et al. Stat Med 1996;15:361-387; what a cut-off is
+worth has the intervals of Wilson (1927) and, for the sum of two shares, Newcombe (Stat Med 1998;17:873-890, method 10).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.special import expit
 
 from cytoreg.errors import AnalysisError
-from cytoreg.stats.estimate import DESCRIPTIVE, Estimate
+from cytoreg.stats.estimate import DESCRIPTIVE, SENSITIVITY, Estimate
 from cytoreg.stats.questions import Roc
 from cytoreg.stats.sentence import NOT_CAUSE, is_clear, p_of
 from cytoreg.stats.values import Data, change_between
 
-__all__ = ["Area", "Cut", "area_under_curve", "best_cut", "roc"]
+__all__ = ["Area", "Cut", "area_interval", "area_under_curve", "best_cut", "roc"]
 
 METHOD = (
-    "Area under the ROC curve, subjects compared within their arm, with DeLong's interval and the Wilcoxon test "
-    "(van Elteren's over arms); cut-off by Youden's index, its optimism taken off by the bootstrap with a fixed seed."
+    "Area under the ROC curve, subjects compared within their arm, with DeLong's standard error, its interval of log odds with "
+    "Brunner and Munzel's degrees of freedom, and the Wilcoxon test (van Elteren's over arms); cut-off by Youden's index, its "
+    "optimism taken off by the bootstrap with a fixed seed."
 )
 LEAST_EACH = 3  # subjects with and without the outcome
 
 
 @dataclass(frozen=True)
 class Area:
-    """The area, DeLong's variance, and the variance that it has where the value tells nothing (Wilcoxon, ties counted)."""
+    """The area, DeLong's variance, and the variance that it has where the value tells nothing (Wilcoxon, ties counted).
+
+    variances: the parts of DeLong's variance that come from those with and from those without the outcome.
+    """
 
     value: float
-    variance: float
+    variances: tuple[float, float]
     null_variance: float
     n_with: int
     n_without: int
+
+    @property
+    def variance(self) -> float:
+        return sum(self.variances)
 
 
 @dataclass(frozen=True)
 class Cut:
     """A cut-off by Youden's index with its bootstrap interval; index, sensitivity and specificity less their optimism.
 
-    `index`, `sensitivity`, `specificity`: (corrected, low, high); the interval is that at the cut-off found, over
-    resamples, shifted by the optimism.
+    `index`, `sensitivity`, `specificity`: (corrected, low, high), of the cut-off that was found. The interval is that of
+    a share as large as the corrected one (Wilson): resamples of few subjects whom the cut-off all but parts hardly vary.
     """
 
     at: tuple[float, float, float]
@@ -62,19 +74,31 @@ def area_under_curve(value: Any, outcome: Any) -> Area:
     value, outcome = np.asarray(value, float), np.asarray(outcome, bool)
     m, n = int(outcome.sum()), int((~outcome).sum())
     if not m or not n:
-        return Area(math.nan, math.nan, math.nan, m, n)
+        return Area(math.nan, (math.nan, math.nan), math.nan, m, n)
     ranks = stats.rankdata(value)
     with_, without = value[outcome], value[~outcome]
     above = (ranks[outcome] - stats.rankdata(with_)) / n  # share of those without that lie below each with
     below = 1 - (ranks[~outcome] - stats.rankdata(without)) / m
     area = float(above.mean())
-    variance = math.nan
+    variances = (math.nan, math.nan)
     if m > 1 and n > 1:
-        variance = float(above.var(ddof=1)) / m + float(below.var(ddof=1)) / n
+        variances = (float(above.var(ddof=1)) / m, float(below.var(ddof=1)) / n)
     ties = np.unique(value, return_counts=True)[1].astype(float)
     total = m + n
     null = (total + 1 - float((ties**3 - ties).sum()) / (total * (total - 1))) / (12 * m * n)
-    return Area(area, variance, null, m, n)
+    return Area(area, variances, null, m, n)
+
+
+def area_interval(area: float, parts: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+    """The 95 % interval of an area between 0 and 1, and its degrees of freedom; parts: (variance, df) that add up.
+
+    Of log odds by the delta method, with Student's t: as Brunner & Munzel, whose variance is DeLong's.
+    """
+    variance = sum(part for part, _ in parts)
+    df = variance**2 / sum(part**2 / own for part, own in parts)
+    half = float(stats.t.ppf(0.975, df)) * math.sqrt(variance) / (area * (1 - area))
+    middle = math.log(area / (1 - area))
+    return float(expit(middle - half)), float(expit(middle + half)), df
 
 
 def best_cut(value: Any, outcome: Any, *, resamples: int = 500, seed: int = 1) -> Cut:
@@ -101,20 +125,35 @@ def best_cut(value: Any, outcome: Any, *, resamples: int = 500, seed: int = 1) -
     rows = np.arange(resamples)
     gained = hits[rows, found] - hit[found], (1 - falses[rows, found]) - (1 - false[found])
 
-    def corrected(apparent: float, again: Any, optimism: float, least: float = 0.0) -> tuple[float, float, float]:
-        low, high = np.quantile(again, [0.025, 0.975])
-        ends = np.clip([apparent - optimism, low - optimism, high - optimism], least, 1.0)
-        return float(ends[0]), float(ends[1]), float(ends[2])
-
     hit_optimism, rest_optimism = (float(gain.mean()) for gain in gained)
-    index = float(hit[best] - false[best])
+    sensitivity = _share(float(hit[best]) - hit_optimism, int(outcome.sum()))
+    specificity = _share(1 - float(false[best]) - rest_optimism, int((~outcome).sum()))
     low, high = np.quantile(cuts[found], [0.025, 0.975])
     return Cut(
         (float(cuts[best]), float(low), float(high)),
-        corrected(index, hits[:, best] - falses[:, best], hit_optimism + rest_optimism, -1.0),
-        corrected(float(hit[best]), hits[:, best], hit_optimism),
-        corrected(1 - float(false[best]), 1 - falses[:, best], rest_optimism),
+        _index(sensitivity, specificity),
+        sensitivity,
+        specificity,
+        float(hit[best] - false[best]),
+    )
+
+
+def _share(share: float, n: int) -> tuple[float, float, float]:
+    """A share of n subjects with Wilson's interval."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    share = min(max(share, 0.0), 1.0)
+    low, high = proportion_confint(share * n, n, method="wilson")
+    return share, float(low), float(high)
+
+
+def _index(one: tuple[float, float, float], other: tuple[float, float, float]) -> tuple[float, float, float]:
+    """The sum of two shares less 1, with Newcombe's interval: the squares of their distances added."""
+    index = one[0] + other[0] - 1
+    return (
         index,
+        index - math.hypot(one[0] - one[1], other[0] - other[1]),
+        index + math.hypot(one[2] - one[0], other[2] - other[0]),
     )
 
 
@@ -124,7 +163,7 @@ def _above(shares: Any) -> Any:
 
 
 def roc(question: Roc, data: Data) -> list[Estimate]:
-    """The area within arms (primary), in each arm, over all of them (descriptive), and the cut-off.
+    """The area within arms (primary; beside it with DeLong's plain interval), in each arm, over all, and the cut-off.
 
     value_as: the level at `value_at` (left out: `at`) or the change from `from` to it. The outcome is of 0 and 1 at `at`.
     """
@@ -147,6 +186,7 @@ def roc(question: Roc, data: Data) -> list[Estimate]:
     areas = [area_under_curve(sign * own["value"], own["outcome"]) for own in groups]
     primary = _combined(replace(blank, term=blank.term + (", within arms" if split else ""), primary=True), areas)
     rows = [primary]
+    plain = _plain(primary)
     if split:
         each = [
             replace(blank, arm=arm, n_subjects=len(own), n_observations=len(own))
@@ -158,6 +198,7 @@ def roc(question: Roc, data: Data) -> list[Estimate]:
             [area_under_curve(sign * frame["value"], frame["outcome"])],
         )
         rows.append(replace(crude, note="; ".join(filter(None, [DESCRIPTIVE, crude.note]))))
+    rows += [plain] if plain is not None else []
     if not math.isnan(primary.p_value):
         rows += _cut_rows(question, blank, frame, sign)
     return rows
@@ -201,20 +242,45 @@ def _combined(row: Estimate, areas: list[Area]) -> Estimate:
     if null <= 0:
         return replace(row, note="; ".join([*notes, "the value does not vary"]))
     se, statistic = math.sqrt(variance), (value - 0.5) / math.sqrt(null)
-    low, high = (max(0.0, value - stats.norm.ppf(0.975) * se), min(1.0, value + stats.norm.ppf(0.975) * se))
+    low = high = df = math.nan
     if se == 0:
         notes.append("the value parts the two kinds wholly: no interval")
-        low = high = math.nan
+    else:
+        parts = [
+            (weight**2 * part, size - 1)
+            for weight, area in zip(weights, usable, strict=True)
+            for part, size in zip(area.variances, (area.n_with, area.n_without), strict=True)
+        ]
+        low, high, df = area_interval(value, parts)
     p = float(2 * stats.norm.sf(abs(statistic)))
     return replace(
         row,
         estimate=value,
         se=se,
+        df=df,
         statistic=statistic,
         p_value=p,
-        ci_low=float(low),
-        ci_high=float(high),
+        ci_low=low,
+        ci_high=high,
         note="; ".join(notes),
+    )
+
+
+def _plain(primary: Estimate) -> Estimate | None:
+    """The interval as DeLong's variance is mostly used: normal, cut off at 0 and 1. It misses often in small groups."""
+    if math.isnan(primary.ci_low):
+        return None
+    half = float(stats.norm.ppf(0.975)) * primary.se
+    return replace(
+        primary,
+        term=f"DeLong's plain interval of the {primary.term}",
+        df=math.nan,
+        statistic=math.nan,
+        p_value=math.nan,
+        ci_low=max(0.0, primary.estimate - half),
+        ci_high=min(1.0, primary.estimate + half),
+        primary=False,
+        note=SENSITIVITY,
     )
 
 
@@ -257,3 +323,23 @@ def sentence(question: Roc, row: Estimate) -> str:
 def title(question: Roc, say: Callable[[str], str]) -> str:
     """What is asked."""
     return f"Does {say(question.value)} tell patients with {say(question.outcome)} from those without?"
+
+
+def points(question: Roc, data: Data) -> tuple[pd.DataFrame, str, str]:
+    """The corners of the ROC curves in percent, of each arm that has an area and of all (arm None): x those without at or
+    beyond a cut-off, y those with."""
+    frame = _frame(question, data)
+    sign = 1.0 if question.higher == "with" else -1.0
+    arms = sorted({arm for arm in frame["arm"] if arm is not None})
+    groups = [(arm, frame[frame["arm"] == arm]) for arm in arms] if len(arms) > 1 else []
+    curves = []
+    for arm, own in [*groups, (None, frame)]:
+        value, outcome = sign * own["value"].to_numpy(float), own["outcome"].to_numpy(bool)
+        if min(outcome.sum(), (~outcome).sum()) < (1 if arm is None else LEAST_EACH):
+            continue
+        cuts = np.append(np.inf, np.unique(value)[::-1])
+        x, y = (100 * (value[kind][:, None] >= cuts).mean(axis=0) for kind in (~outcome, outcome))
+        curves.append(pd.DataFrame({"subject_id": "", "arm": arm, "visit": question.at, "x": x, "y": y}))
+    empty = pd.DataFrame(columns=["subject_id", "arm", "visit", "x", "y"])
+    name = f"change of {question.value}" if question.value_as == "change" else question.value
+    return pd.concat(curves, ignore_index=True) if curves else empty, name, question.outcome

@@ -47,6 +47,8 @@ def _tubes(study: Study) -> Iterator[Finding]:
                     f"panel {tube.panel or '-'}: {name} is skipped: it {why}"
                     for name, why in bound.skipped.items()
                 )
+                left = bound.template.not_carried
+                skipped.update(f"template {bound.template.name}: not carried over: {said}" for said in left)
         except CytoregError as problem:
             yield Finding(True, f"{where}: {problem}")
             continue

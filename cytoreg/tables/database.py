@@ -11,6 +11,9 @@ from cytoreg.tables.sheets import Sheet, clean, padded_lines
 
 __all__ = ["is_url", "read_database", "shown_url"]
 
+COMMENTS = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+READING = re.compile(rf"^{COMMENTS}\(?\s*(?:select|with|values)\b", re.IGNORECASE | re.DOTALL)
+
 
 def is_url(where: object) -> bool:
     """Whether a table's place is the URL of a database, `dialect://...`, and not a file."""
@@ -41,6 +44,10 @@ def read_database(
             "reading a clinical table from a database needs SQLAlchemy, which is not installed: pip install 'cytoreg[sql]'"
         ) from None
     name = f"{shown_url(url)} {'query' if query else table}"
+    if query is not None and not READING.match(query):
+        raise error(
+            f"{name}: found '{query.strip()[:40]}', expected a query that only reads: select ... or with ..."
+        )
     try:
         engine = sql.create_engine(os.path.expandvars(url), poolclass=sql.pool.NullPool)
     except ImportError as problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime as dt
 import io
@@ -183,6 +184,8 @@ def as_number(value: Any, place: str, *, decimal_comma: bool = False) -> float:
         return math.nan
     text = value.replace(",", ".") if decimal_comma and isinstance(value, str) else value
     try:
+        if isinstance(text, str) and "_" in text:  # which float() passes over: 1_2 is no 12 in a clinic's table
+            raise ValueError
         number = float(text)
     except (TypeError, ValueError):
         raise LinkError(f"{place}: found '{value}', expected a number") from None
@@ -220,6 +223,8 @@ def _text_of(path: Path, error: type[CytoregError]) -> str:
         content = path.read_bytes()
     except OSError as problem:
         raise error(f"{path}: cannot be read ({problem.strerror})") from None
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # a spreadsheet's "Unicode text"
+        return content.decode("utf-16", errors="replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

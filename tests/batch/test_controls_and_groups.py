@@ -218,6 +218,31 @@ def test_a_tube_whose_own_gate_lies_far_from_its_batch_is_flagged_everywhere(
     assert "far_from_others" in picture["flags"]
 
 
+def test_a_control_that_holds_the_marker_after_all_is_doubted(
+    tubes: list[Tube], template: Template, tmp_path: Path
+) -> None:
+    """A full tube under the name of the FMO control: the cut lies at the top of the CD25 that is there. The true one is not doubted."""
+    path = stored(tmp_path, "no_fmo", 60)
+    wrong = [
+        Tube(path, path.name, "no_fmo", "", "", "treg", "fmo:CD25", batch="b0")
+        if tube.tube == "fmo:CD25"
+        else tube
+        for tube in tubes
+    ]
+    for of, doubted in ((wrong, True), (tubes, False)):
+        found = gate(of, template)
+        for i in (0, 2, 4):
+            cd25 = applied(found, f"s{i}", "CD25")
+            above = next(row for row in found.tables[f"s{i}"]["populations"] if row["name"] == "CD25")
+            assert cd25["source"] == "control"
+            assert (above["count"] < 0.06 * above["parent_count"]) == doubted  # of the control 2 % by construction
+            assert any("hold the marker after all" in reason for reason in cd25["reasons"]) == doubted
+            assert ("doubt" in cd25["flags"]) == doubted
+            assert ("doubt" in above["flags"].split(";")) == doubted
+            percent = next(r for r in found.tables[f"s{i}"]["percentages"] if r["percentage"] == "CD25 % of CD4")
+            assert ("doubt" in percent["flags"].split(";")) == doubted
+
+
 def test_a_cut_waits_for_tubes_that_come_to_it_later(tubes: list[Tube], template: Template) -> None:
     """A file exported from CD4 proposes its own cut of CD25 at once; it must not settle it for the whole batch."""
     by_study = parse_template(

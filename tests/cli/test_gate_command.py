@@ -125,3 +125,15 @@ def test_more_differences_than_are_listed_are_counted(run: Command, monkeypatch:
     found = int(err.split("gates, ")[1].split(" events")[0])
     assert found > 1
     assert f"and {found - 1} more" in err and "FlowKit counts true shapes" in err
+
+
+def test_events_that_a_template_leaves_out_are_counted_in_what_is_printed(run: Command, folder: Path) -> None:
+    events = np.random.default_rng(1).uniform(0, 1000, size=(3000, 2)).astype(np.float32)
+    events[:30, 0] = 262143.0
+    write_fcs(folder / "t.fcs", events, ["FSC-A", "SSC-A"])
+    assert "left out" not in run()[1]
+    text = TEMPLATE.replace("POPULATIONS", "quality: {remove: [margin]}\n" + ONE)
+    (folder / "t.yaml").write_text(text, encoding="utf-8")
+    status, out, _ = run()
+    assert status == 0
+    assert "left out before gating: 30 of 3,000 events (margin 30, as quality: remove asks)" in out

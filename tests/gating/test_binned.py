@@ -142,3 +142,14 @@ def axis(name: str, transform: object, **said: float) -> Axis:
     """A bound axis of a channel that goes to 262144."""
     spec = AxisSpec(name, **said) if said else None  # type: ignore[arg-type]
     return Axis(name, Channel(0, name, None, 32, 262144.0), transform, spec=spec)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("width", [-10.0, -31.62, -100.0])
+def test_a_vertex_that_was_drawn_on_a_border_stays_in_its_bin(width: float) -> None:
+    """It comes from linear values of twelve digits, whose way to the display ends a digit beside the border."""
+    scale = Biexponential(262144.0, 4.41854, 0.5, width)
+    borders = np.arange(1.0, 256.0)
+    written = [float(f"{value:.12g}") for value in scale.inverse(borders * 16)]
+    grid = Grid(0.0, 4096.0, 256)
+    np.testing.assert_array_equal(grid.vertices(scale.forward(np.array(written))), borders)
+    np.testing.assert_array_equal(grid.vertices(np.array([15.99, 16.01, -0.5, 4100.0])), [0, 1, -1, 256])

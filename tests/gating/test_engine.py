@@ -49,6 +49,10 @@ class Plain:
         self.gates: dict[str, list[Gate]] = {}
         self.nowhere: set[str] = set()
         linear = sample.to_numpy().astype(np.float64)
+        if template.remove == ("margin",):  # what lies in the last thousandth of a detector that a gate looks at
+            used = {axis.channel.index: axis.channel.range for axis in like.bound.axes.values()}
+            for index, top in used.items():
+                self.masks["root"] &= linear[:, index] < 0.999 * top
         if sample.spillover is not None:
             indices = [sample.index(name) for name in sample.spillover.channels]
             inverse = np.linalg.inv(sample.spillover.matrix)

@@ -159,6 +159,17 @@ def test_singlets_leave_doublets_out() -> None:
     assert inside[20_000:].mean() < 0.02
 
 
+@pytest.mark.parametrize("others", [1, 3, 40])
+def test_singlets_of_areas_that_are_nearly_all_equal_are_a_band_of_numbers(others: int) -> None:
+    """Less than 1 % of other areas: what lies below the 99th percentile is one area, and no line goes through that."""
+    area = np.concatenate([np.full(3000, 50.0), np.linspace(60, 100, others)])
+    gate = placed("singlets", Cells(area, area / 2))
+    assert isinstance(gate, Polygon)
+    assert np.isfinite(np.asarray(gate.vertices)).all()
+    assert gate.contains([area, area / 2]).all()
+    assert not gate.contains([area, area]).any()
+
+
 def test_mixture_finds_the_gaussians_that_scikit_learn_finds() -> None:
     rng = np.random.default_rng(17)
     truth = [
@@ -192,3 +203,9 @@ def test_mixture_on_one_axis_gives_a_range() -> None:
     assert isinstance(gate, Range)
     assert (gate.min + gate.max) / 2 == pytest.approx(10, abs=0.15)
     assert (gate.max - gate.min) / 2 == pytest.approx(1.96, abs=0.2)
+
+
+@pytest.mark.parametrize("on", [[], ["a"], ["a", "b", "c"]])
+def test_a_mixture_on_another_number_of_axes_is_told_what_it_may_have(on: list[str]) -> None:
+    with pytest.raises(ValueError, match=f"expected one axis, or a list of two, found a list of {len(on)}"):
+        asked("mixture", on=on)

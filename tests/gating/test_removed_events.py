@@ -15,7 +15,9 @@ from cytoreg.batch.tube import rows_of
 from cytoreg.fcs.sample import Sample, sample_from_array
 from cytoreg.gating import parse_template
 from cytoreg.gating.binding import Choices
+from cytoreg.gating.concrete import concrete_template
 from cytoreg.gating.gate import gate
+from cytoreg.interop.template_conversion import convert_template
 from cytoreg.yamlfile import load_yaml
 
 BOTH = """
@@ -112,3 +114,33 @@ def test_the_counts_are_those_of_a_file_without_these_events(
     assert {name: plain.count(name) for name in plain.names} == {
         name: removed.count(name) for name in removed.names
     }
+
+
+@pytest.mark.parametrize("by_study", [False, True])
+def test_the_gates_as_they_were_placed_leave_the_same_events_out(
+    tmp_path: Path, disturbed: tuple[Sample, np.ndarray, np.ndarray], by_study: bool
+) -> None:
+    """A template of the applied gates gives the same events of the same file; counted with them they were more."""
+    events = disturbed[2].copy()
+    events[::50, 2:4] = 262143.0
+    sample = sample_from_array(events, [*NAMES, "Time"])
+    more, choices = ("quality: {remove: [margin]}", None) if not by_study else ("", Choices(remove=("margin",)))
+    result = gate(sample, asked(tmp_path, more), choices)
+    again = gate(sample, concrete_template(result))
+    for name in result.names:
+        np.testing.assert_array_equal(again.mask(name), result.mask(name))
+    assert result.count("bright") < gate(sample, asked(tmp_path)).count("bright")
+
+
+@pytest.mark.parametrize(("ending", "is_told"), [("wsp", True), ("xml", True), ("yaml", False)])
+def test_a_format_that_cannot_leave_events_out_is_told(tmp_path: Path, ending: str, is_told: bool) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_text(
+        "cytoreg: 1\nname: t\ncompensation: none\nquality: {remove: [margin]}\n"
+        "transforms: {default: {logicle: {T: 262144, W: 0.5}}}\npopulations: {low: {gate: {range: {on: FL2-A, max: 3}}}}\n",
+        encoding="utf-8",
+    )
+    lost = convert_template(file, tmp_path / f"new.{ending}").lost
+    assert any("quality, remove: [margin]" in said for said in lost) == is_told
+    if not is_told:
+        assert cytoreg.load_template(tmp_path / "new.yaml").remove == ("margin",)

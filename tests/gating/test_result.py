@@ -98,6 +98,12 @@ def test_a_mask_goes_by_any_end_of_a_path(result: Result) -> None:
     assert not (result.mask("Treg") & ~result.mask("T")).any()
 
 
+def test_a_count_goes_by_any_end_of_a_path_too(result: Result) -> None:
+    assert result.count("live/T/Treg") == result.count("T/Treg") == int(result.mask("Treg").sum())
+    with pytest.raises(TemplateError, match="no population 'Tregs'"):
+        result.count("Tregs")
+
+
 def test_the_table_of_populations(result: Result) -> None:
     table = result.populations.set_index("name")
     assert list(table["population"]) == ["live", "live/T", "live/T/Treg", "live/T/none", "live/T/none/below none"]

@@ -357,6 +357,17 @@ def test_what_is_not_known_is_left_out_and_the_rest_is_read(
     assert mask(path, sample([[3, 0], [1, 0]], name="b.fcs"), "v") == [True, False]
 
 
+def test_a_template_for_gating_knows_what_it_leaves_out(tmp_path: Path) -> None:
+    """Whoever gates with a workspace is told, and not only whoever converts it."""
+    shown = population("kept", "RectangleGate", dimension("X", 0, 5))
+    gone = population("gone", "RectangleGate", dimension("Z", 0, 5))
+    odd = scale("Z", 'miltenyi transforms:a="1"')
+    path = save(tmp_path / "w.wsp", sample_xml(shown + gone, XY + odd))
+    left = load_template(path).for_sample("a.fcs").not_carried
+    assert len(left) == 1 and "'gone'" in left[0] and "miltenyi" in left[0]
+    assert load_template(save(tmp_path / "v.wsp", sample_xml(shown, XY))).for_sample("a.fcs").not_carried == ()
+
+
 def test_two_populations_of_one_name_keep_their_own_counts(tmp_path: Path) -> None:
     two = "".join(population("p", "RectangleGate", dimension("X", low), count=low) for low in (10, 20))
     template = load_template(save(tmp_path / "w.wsp", sample_xml(two, XY)))
@@ -386,6 +397,7 @@ def test_empty_names_and_strokes_as_names(tmp_path: Path) -> None:
         ("A / B / C", None),
         ("(A) / B", None),
         ("1e999 * A / B", None),
+        ("0 * A / B", None),
         ("a" + " " * 300_000 + "b", None),
         ('"' + "/" * 300_000, None),
     ],

@@ -154,6 +154,11 @@ def test_a_gate_with_attributes_in_no_namespace_is_read(tmp_path: Path) -> None:
             "</t:transformation>",
             "a ratio needs two fcs-dimensions, found 1",
         ),
+        (
+            '<t:transformation t:id="T"><t:fratio t:A="0" t:B="0" t:C="0"><d:fcs-dimension d:name="FSC-A"/>'
+            '<d:fcs-dimension d:name="SSC-A"/></t:fratio></t:transformation>',
+            "ratio 'T': expected A other than 0",
+        ),
         ('<t:spectrumMatrix t:id="M"/>', "matrix 'M' needs fluorochromes, found none"),
         (
             '<t:spectrumMatrix t:id="M"><t:fluorochromes><d:fcs-dimension d:name="a"/></t:fluorochromes><t:detectors>'
@@ -241,6 +246,24 @@ def test_a_ratio_over_zero_is_in_no_closed_gate(tmp_path: Path) -> None:
         np.array([[4.0, 2.0], [4.0, 0.0], [0.0, 0.0], [1.0, 2.0]]), ["FSC-A", "SSC-A"], name="z"
     )
     assert cytoreg.gate(sample, written(tmp_path, body)).mask("A").tolist() == [True, False, False, False]
+
+
+def test_an_ellipse_on_axes_of_very_different_units_is_read(tmp_path: Path) -> None:
+    """A ratio spreads by 1e-4 and light scatter by 1e5: the matrix is no worse for that."""
+    body = (
+        '<g:EllipsoidGate g:id="A"><g:dimension g:compensation-ref="uncompensated"><d:fcs-dimension d:name="FSC-A"/></g:dimension>'
+        '<g:dimension g:compensation-ref="uncompensated"><d:fcs-dimension d:name="SSC-A"/></g:dimension>'
+        '<g:mean><g:coordinate d:value="2e5"/><g:coordinate d:value="1e-3"/></g:mean><g:covarianceMatrix>'
+        '<g:row><g:entry d:value="1e10"/><g:entry d:value="0"/></g:row>'
+        '<g:row><g:entry d:value="0"/><g:entry d:value="1e-8"/></g:row></g:covarianceMatrix>'
+        '<g:distanceSquare d:value="1"/></g:EllipsoidGate>'
+    )
+    values = np.array([[2e5, 1e-3], [2.9e5, 1e-3], [3.1e5, 1e-3], [2e5, 1.09e-3], [2e5, 1.11e-3]])
+    sample = sample_from_array(values.astype(np.float32), ["FSC-A", "SSC-A"], name="z")
+    assert cytoreg.gate(sample, written(tmp_path, body)).mask("A").tolist() == [True, True, False, True, False]
+    with pytest.raises(TemplateError, match="cannot be inverted"):
+        written_flat = body.replace('d:value="1e10"', 'd:value="1"').replace('d:value="1e-8"', 'd:value="1"')
+        cytoreg.load_template(written(tmp_path, written_flat.replace('d:value="0"', 'd:value="1"')))
 
 
 def all_kinds() -> Template:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from cytoreg.errors import AnalysisError
 from cytoreg.stats import analyse
+from cytoreg.stats.estimate import Estimate
 from cytoreg.stats.partial import partial_correlation
+from cytoreg.stats.starts import HANGS, said_of_starts, warned_of_starts
 from tests.stats import cohort
 
 
@@ -210,3 +214,62 @@ def test_what_is_not_adjusted_never_answers(adjust: list[str] | None) -> None:
     for name, row in crude.set_index("analysis").iterrows():
         assert f"{row['estimate']:+.2f}" not in found.sentences[str(name)]
     assert "did not clearly" in found.sentences["r"]
+
+
+def of_levels(lasting: float, together: float, seed: int = 3, subjects: int = 600) -> pd.DataFrame:
+    """Half of the variance is of lasting levels that correlate by `lasting`, half of visits, by `together`."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for i in range(subjects):
+        level = draw.multivariate_normal([0, 0], [[1, lasting], [lasting, 1]])
+        for place, visit in enumerate(("baseline", "month3")):
+            x, y = (
+                level
+                + draw.multivariate_normal([0, 0], [[1, together], [together, 1]])
+                + place * (i % 2) * np.array([1, -1])
+            )
+            rows.append((f"P{i:03d}", visit, 90.0 * place, "MSC" if i % 2 else "DMARD", x, y))
+    return pd.DataFrame(rows, columns=["subject_id", "visit", "day", "arm", "x", "y"])
+
+
+def test_levels_that_go_together_pass_for_a_link_of_changes_and_it_is_said() -> None:
+    """No changes go together: with the starts held fixed a link is found, without them none, and the reader is told."""
+    table = of_levels(0.8, 0.0)
+    question = PLAN["analyses"]["q"] | {"x": "x", "y": "y", "method": "pearson"}
+    found = analyse({"linked": table}, {"analyses": {"q": question}})
+    rows = found.results
+    free = rows[rows["term"].str.contains("starts not held fixed")].iloc[0]
+    assert rows["primary"].iloc[0] and rows["p_value"].iloc[0] < 0.01
+    wide = table.pivot_table(index="subject_id", columns="visit", values=["x", "y"])
+    arm = np.arange(600) % 2
+    change = [wide[name]["month3"] - wide[name]["baseline"] for name in ("x", "y")]
+    centred = [c - np.where(arm, c[arm == 1].mean(), c[arm == 0].mean()) for c in change]
+    assert free["estimate"] == pytest.approx(np.corrcoef(*centred)[0, 1])
+    assert free["p_value"] > 0.05 and free["note"].startswith("sensitivity") and not free["primary"]
+    assert "the answer hangs on the starts" in rows["note"].iloc[0]
+    assert "a link of changes is not shown" in found.sentences["q"]
+
+
+def test_a_link_of_changes_is_not_warned_of() -> None:
+    question = PLAN["analyses"]["q"] | {"x": "x", "y": "y"}
+    found = analyse({"linked": of_levels(0.5, 0.4)}, {"analyses": {"q": question}})
+    assert found.results["p_value"].iloc[0] < 0.05
+    assert "hangs" not in found.results["note"].iloc[0]
+    assert "not shown" not in found.sentences["q"]
+
+
+def test_a_warning_of_the_starts_follows_the_pooled_rows() -> None:
+    """It is given again after imputed tables have been pooled, and taken back where it no longer holds."""
+    answer = Estimate(
+        "q", "change_correlation", "partial", "y", estimate=0.3, p_value=0.01, primary=True, note="imputed"
+    )
+    free = replace(
+        answer, term="correlation, starts not held fixed", p_value=0.4, primary=False, note="sensitivity"
+    )
+    warned = warned_of_starts([answer, free])
+    assert warned[0].note == f"imputed; {HANGS}" and warned[1] == free
+    assert warned_of_starts(warned) == warned
+    assert warned_of_starts([warned[0], replace(free, p_value=0.03)])[0] == answer
+    assert HANGS in warned_of_starts([answer, replace(free, p_value=0.03, estimate=-0.3)])[0].note
+    assert warned_of_starts([replace(answer, p_value=0.06), free])[0].note == "imputed"
+    assert said_of_starts(warned[0]) and not said_of_starts(replace(warned[0], p_adjusted=0.2))

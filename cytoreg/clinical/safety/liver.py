@@ -82,7 +82,14 @@ def hys_law_shifts(
     Modified limits of 1.5 show a shift long before Hy's law is met.
     """
     population = population_of(subjects, control)
-    ratios = _ratios(read_labs(labs, population)[0])
+    return liver_shifts(read_labs(labs, population)[0], population, transaminase, bilirubin)
+
+
+def liver_shifts(
+    table: pd.DataFrame, population: Population, transaminase: float = 1.5, bilirubin: float = 1.5
+) -> pd.DataFrame:
+    """The same from labs already read."""
+    ratios = _ratios(table)
     criteria = {
         f"ALT or AST > {transaminase:g} x ULN": (ratios["transaminase"], transaminase),
         f"bilirubin > {bilirubin:g} x ULN": (ratios["bilirubin"], bilirubin),

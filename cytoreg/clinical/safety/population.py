@@ -83,6 +83,14 @@ def emergent_events(events: pd.DataFrame, population: Population) -> tuple[pd.Da
     table["soc"] = table["soc"].replace("", "NOT CODED")
     table["term"] = table["term"].replace("", "NOT CODED")
     notes = []
+    for column, what in (("soc", "body systems"), ("term", "terms")):
+        spellings = table[column].groupby(table[column].str.casefold()).unique()
+        twice = spellings[spellings.map(len) > 1]
+        if len(twice):
+            notes.append(
+                f"adverse events: {len(twice)} {what} are written in ways that differ in case, such as"
+                f" '{twice.iloc[0][0]}' and '{twice.iloc[0][1]}', and are counted apart"
+            )
     known = table["subject_id"].isin(population.arm.index)
     if not known.all():
         notes.append(

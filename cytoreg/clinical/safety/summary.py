@@ -119,8 +119,12 @@ def _lab_tables(values: pd.DataFrame, people: Population, notes: list[str]) -> d
     tables["lab_shifts"] = shift.lab_shifts(values, people)
     tables["lab_grades"], said = ctcae.grades_of(values, people)
     notes += said
-    if set(map(ctcae.canonical, values["test"])) & {"ALT", "AST"}:
+    tests = set(map(ctcae.canonical, values["test"]))
+    if tests & {"ALT", "AST"}:
         tables["liver"] = liver.liver_cases(values, people)
+        if "BILI" in tests:
+            shifts = liver.liver_shifts(values, people)
+            tables["lab_shifts"] = pd.concat([tables["lab_shifts"], shifts], ignore_index=True)
     return tables
 
 

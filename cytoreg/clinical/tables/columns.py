@@ -30,6 +30,7 @@ DATES = {
     "labs": ("date",),
     "time_to_event": ("start", "date"),
 }
+ANSWERS = {"true": True, "yes": True, "false": False, "no": False}  # of a response in a column we do not know
 TRUTHS = {"true": 1.0, "yes": 1.0, "y": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "n": 0.0, "0": 0.0}
 
 
@@ -62,6 +63,8 @@ def typed(table: str, sheet: Sheet, rules: Rules, notes: list[str]) -> pd.DataFr
             data[column] = _truths(sheet, column)
         elif table == "labs" and column == "value":
             data.update(_results(sheet, column))
+        elif table == "infusions" and column == "dose_cells":
+            data[column] = _doses(sheet, column)
         elif column in TEXTS or column.endswith("_unit"):
             data[column] = pd.array([as_text(cell) for cell in cells], dtype=object)
         else:
@@ -112,6 +115,14 @@ def _numbers(sheet: Sheet, column: str) -> list[float]:
     return [_number(sheet, column, line) for line in range(len(sheet))]
 
 
+def _doses(sheet: Sheet, column: str) -> list[float]:
+    doses = _numbers(sheet, column)
+    for line, dose in enumerate(doses):
+        if dose < 0:
+            raise LinkError(f"{sheet.place(line, column)}: found {dose:g}, expected a number of cells, 0 or more")
+    return doses
+
+
 def _limit(cell: Any, sheet: Sheet) -> tuple[float, str] | None:
     """`<2.5` as (2.5, "<"); None for what is no such value."""
     if not isinstance(cell, str) or (match := LIMIT.match(cell)) is None:
@@ -141,7 +152,9 @@ def _with_signs(column: str, values: list[float], signs: list[str]) -> dict[str,
 
 
 def _as_they_are(table: str, sheet: Sheet, column: str, notes: list[str]) -> dict[str, Any]:
-    """Numbers, of which a visit's may be limits, where every cell is one; else text, with a note where most were."""
+    """Numbers, of which a visit's may be limits, where every cell is one; of a visit yes and no, where every cell says one;
+    else text, with a note where most were numbers.
+    """
     values: list[float] = []
     signs: list[str] = []
     odd: list[int] = []
@@ -156,6 +169,10 @@ def _as_they_are(table: str, sheet: Sheet, column: str, notes: list[str]) -> dic
             odd.append(line)
         signs.append("")
     present = [line for line, cell in enumerate(sheet.cells[column]) if cell is not None]
+    if table == "visits" and present and len(odd) == len(present):
+        said = [None if cell is None else str(as_text(cell)).casefold() for cell in sheet.cells[column]]
+        if set(said) - {None} <= set(ANSWERS):
+            return {column: pd.array([None if word is None else ANSWERS[word] for word in said], dtype="boolean")}
     if not odd and not _groups(values, signs, len(present)):
         return _with_signs(column, values, signs)
     if odd and len(odd) < len(present) / 2:

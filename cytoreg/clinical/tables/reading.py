@@ -183,10 +183,15 @@ def _visits(sheet: Sheet, rules: Rules, notes: list[str], aside: Aside) -> pd.Da
 
 
 def _infusions_once(infusions: pd.DataFrame, aside: Aside) -> pd.DataFrame:
-    """Infusions without rows that say again what another says: they would count twice."""
+    """Infusions without rows that say again what another says: they would count twice. One without a day is listed."""
     again = infusions.duplicated()
     aside += [
         ("infusions", str(subject), "", "", "duplicate: another row says the same of this infusion")
         for subject in infusions["subject_id"][again]
     ]
-    return infusions[~again].reset_index(drop=True)
+    kept = infusions[~again].reset_index(drop=True)
+    aside += [
+        ("infusions", str(subject), "", "", "has no study day, so it counts for no visit")
+        for subject in kept["subject_id"][kept["day"].isna()]
+    ]
+    return kept

@@ -161,8 +161,11 @@ def one_spelling(sheet: Sheet, names: dict[str, str]) -> Sheet:
 
 
 def refuse_two_in_one(sheets: dict[str, Sheet]) -> None:
-    """Raises LinkError for two patients with one id (rows of the subjects table that differ), and one in two arms."""
+    """Raises LinkError for two patients with one id (rows of the subjects table that differ), one in two arms, and an
+    arm in two spellings that differ in case, which would be two arms.
+    """
     arms: dict[str, tuple[str, str]] = {}
+    spelled: dict[str, tuple[str, str]] = {}
     for table in ("subjects", "visits"):
         if (sheet := sheets.get(table)) is None:
             continue
@@ -171,7 +174,14 @@ def refuse_two_in_one(sheets: dict[str, Sheet]) -> None:
             arm = as_text(cell)
             if arm is None:
                 continue
-            kept, where = arms.setdefault(ids[line], (arm, f"row {sheet.rows[line]} of {sheet.name}"))
+            place = f"row {sheet.rows[line]} of {sheet.name}"
+            kept, where = spelled.setdefault(arm.casefold(), (arm, place))
+            if kept != arm:
+                raise LinkError(
+                    f"{sheet.place(line, 'arm')}: found '{arm}', which is '{kept}' in {where}; put it right, or declare"
+                    f" `repair: [{{table: {table}, where: {{arm: {arm}}}, set: {{arm: {kept}}}}}]`"
+                )
+            kept, where = arms.setdefault(ids[line], (arm, place))
             if kept != arm:
                 raise LinkError(
                     f"{sheet.place(line, 'arm')}: patient '{ids[line]}' is in arm '{arm}' here and in '{kept}' in {where};"

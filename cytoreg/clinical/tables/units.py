@@ -47,7 +47,9 @@ def convert_units(frame: pd.DataFrame, sheet: Sheet, declared: Mapping[str, str]
                 raise LinkError(f"{where}: found '{unit}', expected {expected}")
             by_line.append(1.0 if unit is None else factors[unit.casefold()])
         if name in frame.columns and any(factor != 1 for factor in by_line):
-            frame[name] = frame[name] * by_line
+            for column in (name, f"{name} base"):  # ADaM's BASE is in the unit of its value
+                if column in frame.columns and pd.api.types.is_numeric_dtype(frame[column]):
+                    frame[column] = frame[column] * by_line
             frame[f"{name}_unit"] = ours
             said = next(unit for unit, factor in zip(units, by_line, strict=True) if factor != 1)
             notes.append(f"{sheet.name}, column {name}: values in {said} were converted to {ours}")

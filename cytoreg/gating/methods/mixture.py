@@ -79,6 +79,13 @@ class Params(StrictModel):
         """The axes, one or two."""
         return (self.on,) if isinstance(self.on, str) else self.on
 
+    @field_validator("on", mode="before")
+    @classmethod
+    def _one_or_two(cls, on: object) -> object:
+        if isinstance(on, list) and len(on) != 2:
+            raise ValueError(f"expected one axis, or a list of two, found a list of {len(on)}")
+        return on
+
     @model_validator(mode="after")
     def _known_choice(self) -> Params:
         said = self.choose if isinstance(self.choose, dict) else {self.choose: None}

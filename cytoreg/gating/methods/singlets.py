@@ -44,6 +44,8 @@ def fit(view: View, params: Params) -> Fit:
     if float(x.min()) == float(x.max()):
         raise CannotFit("all areas are equal")
     inner = x < percentiles(x, [99])[0]  # those at the top of the scale have lost their ratio
+    if len(np.unique(x[inner])) < 2:  # a line needs two areas; of these nearly all are equal
+        inner = np.ones(len(x), dtype=bool)
     intercept, slope = _robust_line(x[inner], y[inner])
     if slope <= 0:
         raise CannotFit("height does not rise with area")

@@ -6,7 +6,7 @@ BD has not published the format. What its elements mean is in docs/explanation/d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,10 @@ def read(path: Path, *, bins: bool = True) -> tuple[Template, list[str]]:
         key = item.data if item.data and files.count(item.data) == 1 else item.path
         while key in samples:
             key += " (2)"
-        reader = _Tube(file, item, decades, lost, worksheets, bins=bins)
-        samples[key] = reader.gates(Template(name, {}, where=str(path)))
+        left: list[str] = []
+        made = _Tube(file, item, decades, left, worksheets, bins=bins).gates(Template(name, {}, where=str(path)))
+        samples[key] = replace(made, template=replace(made.template, not_carried=tuple(left)))
+        lost += left
     version = file.root.get("version", "").strip()
     description = f"experiment of FACSDiva {version.removeprefix('Version').strip()}".strip()
     return Template(name, {}, description=description, samples=samples, where=str(path)), lost

@@ -110,9 +110,10 @@ def _gates(
 ) -> SampleGates:
     """The gates of one sample; what could not be carried over is added to `lost`."""
     axes = SampleAxes(file, sample, version=found.version, uses_gain=found.uses_gain)
-    populations = _populations(file, key, sample, axes, lost)
+    left: list[str] = []
+    populations = _populations(file, key, sample, axes, left)
     if populations and not sample.scales:
-        lost.append(f"{key}: the workspace states no scales for it; its axes are taken as linear")
+        left.append(f"{key}: the workspace states no scales for it; its axes are taken as linear")
     used = {axis for population in populations for axis in population.gate.axes()}
     specs = {name: spec for name, spec in axes.axes.items() if name in used}
     needed = {spec.compensation for spec in specs.values()}
@@ -124,7 +125,9 @@ def _gates(
         matrices={name: matrix for name, matrix in axes.matrices.items() if name in needed},
         rule="flowjo",
         where=str(path),
+        not_carried=tuple(left),
     ).with_populations(populations)
+    lost += left
     counts: dict[str, int] = {}
     ids = ids_of([record.path for record in sample.populations])
     for record, one in zip(sample.populations, ids, strict=True):
@@ -201,9 +204,13 @@ def _meant(
 ) -> str:
     """The id of a population that a boolean names: by its whole path, or an end of one, the nearest where several fit."""
     wanted = text.strip()
-    if all("/".join(path) != wanted for path in named):
-        wanted = wanted.strip("/")
-    fits = {path: keys for path, keys in named.items() if f"/{'/'.join(path)}".endswith(f"/{wanted}")}
+    whole_path = tuple(wanted.split("/"))
+    if whole_path in named and all(whole_path):  # as FlowJo writes it; the rest is for what others write
+        fits = {whole_path: named[whole_path]}
+    else:
+        if all("/".join(path) != wanted for path in named):
+            wanted = wanted.strip("/")
+        fits = {path: keys for path, keys in named.items() if f"/{'/'.join(path)}".endswith(f"/{wanted}")}
     if not fits or not wanted:
         known = ["/".join(path) for path in named]
         what = f"is no population; {suggest(text, known)}"

@@ -133,7 +133,7 @@ def ratio_of(formula: str) -> tuple[tuple[str, str], float] | None:
     if found := re.match(rf"({_NUMBER})\s*\*\s*(?=[^\d\s])", text):
         factor, text = float(found.group(1)), text[found.end() :]
     strokes = [place for place, sign in enumerate(text) if sign == "/"]
-    if len(strokes) > _STROKES or not math.isfinite(factor):
+    if len(strokes) > _STROKES or not math.isfinite(factor) or factor == 0:
         return None
     for at in strokes:  # a quoted name may hold a stroke
         quoted = _bare(text[:at].rstrip()), _bare(text[at + 1 :].lstrip())

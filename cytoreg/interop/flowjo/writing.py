@@ -25,6 +25,7 @@ from cytoreg.interop.flowjo.axes import NotCarried
 from cytoreg.interop.flowjo.writing_axes import DATATYPES, GATING, TRANSFORMS, AxisWriter
 from cytoreg.interop.flowjo.writing_grid import count_differences, polygon_of, resolution
 from cytoreg.interop.left_behind import left_behind
+from cytoreg.transforms import Log
 
 __all__ = ["write"]
 
@@ -234,7 +235,12 @@ class _SampleWriter:
             dimension = self._dimension(element, written.parameter)
             for key, value in (("min", low), ("max", high)):
                 if math.isfinite(value):
-                    dimension.set(f"{{{GATING}}}{key}", repr(written.linear(value)))
+                    dimension.set(f"{{{GATING}}}{key}", repr(written.limit(value)))
+            if not math.isfinite(low) and isinstance(written.shown, Log):
+                self.lost.append(
+                    f"a rectangle on {axis} without a lower limit: FlowJo counts values of zero and below in it, which "
+                    "have no logarithm and were in none"
+                )
         return element
 
     def _polygon(self, gate: Polygon) -> Element:

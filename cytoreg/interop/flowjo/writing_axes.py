@@ -17,6 +17,7 @@ from cytoreg.gating.axes import AxisSpec
 from cytoreg.gating.template import Template
 from cytoreg.interop.flowjo.axes import NotCarried
 from cytoreg.interop.flowjo.writing_grid import reach_of
+from cytoreg.interop.limits import limit_that_reads
 from cytoreg.transforms import Arcsinh, Biexponential, Hyperlog, Linear, Log, Logicle, Transform
 
 __all__ = ["DATATYPES", "GATING", "TRANSFORMS", "AxisWriter", "Written"]
@@ -26,11 +27,16 @@ TRANSFORMS = "http://www.isac-net.org/std/Gating-ML/v2.0/transformations"
 DATATYPES = "http://www.isac-net.org/std/Gating-ML/v2.0/datatypes"
 PREFIX = "Comp-"
 _TOP = 262144.0
+_CLEAR = 0.1  # decades between the lower end of a logarithmic scale and the shapes on it
+_MOST_DECADES = 30
 
 
 @dataclass(frozen=True)
 class Written:
-    """An axis in the workspace: its parameter there, its scale, the ends of its display, and its bins."""
+    """An axis in the workspace: its parameter there, its scale, the ends of its display, and its bins.
+
+    shown: the scale of the display values that are given, where it is another than the one that is written.
+    """
 
     parameter: str
     transform: Transform
@@ -38,20 +44,36 @@ class Written:
     high: float
     bins: int
     unit: float = 1.0
+    shown: Transform | None = None
+
+    @property
+    def _given(self) -> Transform:
+        return self.shown or self.transform
 
     def linear(self, display: float) -> float:
         """FlowJo's linear value of a display value."""
-        return float(self.transform.inverse(np.array([display]))[0]) * self.unit
+        return float(self._given.inverse(np.array([display]))[0]) * self.unit
+
+    def limit(self, display: float) -> float:
+        """The same for a rectangle's limit: exactly this display value when it is read again."""
+        return limit_that_reads(
+            self.linear(display), display, lambda values: self._given.forward(values * (1.0 / self.unit))
+        )
 
     def shows(self, display: float) -> bool:
         """Whether a display value lies on the scale."""
-        back = float(self.transform.forward(np.array([self.linear(display) / self.unit]))[0])
-        return math.isclose(back, display, rel_tol=1e-6, abs_tol=1e-6)
+        there = self.transform.inverse(self.transform.forward(np.array([self.linear(display) / self.unit])))
+        return math.isclose(float(self._given.forward(there)[0]), display, rel_tol=1e-6, abs_tol=1e-6)
 
     def in_bins(self, display: float) -> float:
         """A display value in 256 bins of the display."""
         low, high = self.ends
-        return (display - low) / (high - low) * 256.0
+        there = (
+            display
+            if self.shown is None
+            else float(self.transform.forward(self.shown.inverse(np.array([display])))[0])
+        )
+        return (there - low) / (high - low) * 256.0
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -111,11 +133,15 @@ class AxisWriter:
             top = _TOP
         scatter = is_scatter_or_time(channel)
         transform = spec.transform or self.template.transform_for(spec.name, top, is_scatter_or_time=scatter)
+        shown = transform
+        if isinstance(transform, Log) and not transform.clip:
+            transform = self._clipped(channel, transform)
         unit = self._step if channel.casefold() == "time" and isinstance(transform, Linear) else 1.0
         low, high = _ends(transform, spec, top)
         if spec.low is None and spec.high is None and self.template.rule == "events":
             low, high = self._widened(channel, transform, low, high)
-        return Written(self._parameter(spec, channel, scatter=scatter), transform, low, high, spec.bins, unit)
+        parameter = self._parameter(spec, channel, scatter=scatter)
+        return Written(parameter, transform, low, high, spec.bins, unit, None if shown is transform else shown)
 
     def _widened(self, channel: str, transform: Transform, low: float, high: float) -> tuple[float, float]:
         """The ends of a linear or arcsinh axis, so that no drawn shape reaches beyond: FlowJo counts what lies off
@@ -135,6 +161,20 @@ class AxisWriter:
         if most > high or (self.sample is None and 0 < most < high / 64):
             high = 2.0 ** math.ceil(math.log2(most))
         return min(low, -(2.0 ** math.ceil(math.log2(-least))) if least < 0 else low), high
+
+    def _clipped(self, channel: str, scale: Log) -> Log:
+        """The same scale as FlowJo has it, where what lies below is shown at its lower end: with so many decades more
+        below that all shapes on it stand clear of that end."""
+        lows = [
+            low
+            for axis, (low, _) in self._reach.items()
+            if channel in (spec := self.template.axes.get(axis) or AxisSpec(axis)).channels
+            and spec.transform in (None, scale)
+        ]
+        more = math.ceil(max(0.0, _CLEAR - min(lows, default=_CLEAR)))
+        if more > _MOST_DECADES:
+            raise NotCarried(f"a shape on {channel!r} lies {more} decades below the end of its logarithmic scale")
+        return Log(scale.T, scale.M + more, clip=True)
 
     def _find(self, channel: str) -> int | None:
         assert self.sample is not None

@@ -56,6 +56,8 @@ class Axes:
             names = self._channels(kinds[0])
             if len(names) != 2:
                 self.file.fail(kinds[0], f"a ratio needs two fcs-dimensions, found {len(names)}")
+            if words["A"] == 0:
+                self.file.fail(kinds[0], f"ratio {key!r}: expected A other than 0, which makes 0 of every event")
             self.ratios[key] = Ratio((names[0], names[1]), words["A"], words["B"], words["C"])
             return
         try:

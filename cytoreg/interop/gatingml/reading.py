@@ -178,7 +178,7 @@ class _Reader:
         if len(rows) != k:
             self.file.fail(element, f"{k} dimensions need a covariance matrix of {k} rows, found {len(rows)}")
         entries = [self._values(row, "entry", k) for row in rows]
-        if np.linalg.matrix_rank(np.array(entries)) < k:
+        if np.linalg.matrix_rank(_of_one_size(np.array(entries))) < k:
             self.file.fail(element, "the covariance matrix cannot be inverted")
         if not is_definite(entries):
             self.lost.append(
@@ -286,6 +286,16 @@ def attribute(element: Any, name: str) -> str | None:
 
 def _own(note: Any) -> bool:
     return len(note) > 0 and all(child.tag.startswith(f"{{{NOTE}}}") for child in note)
+
+
+def _of_one_size(matrix: np.ndarray) -> np.ndarray:
+    """A covariance matrix without the units of its axes: of a ratio and of light scatter they are 1e16 apart."""
+    size = np.sqrt(np.abs(np.diagonal(matrix)))
+    if not (size > 0).all():
+        return matrix
+    with np.errstate(over="ignore"):
+        scaled = matrix / size[:, None] / size
+    return scaled if np.isfinite(scaled).all() else matrix
 
 
 def _box(on: list[str], low: list[float], high: list[float]) -> Gate:

@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent, register_namespace
 
+import numpy as np
+
 from cytoreg.errors import TemplateError
 from cytoreg.fcs.atomic import replace_whole
-from cytoreg.gating.gates import Ellipse, Gate, Polygon, Range, Rectangle
+from cytoreg.gating.gates import Ellipse, Gate, Polygon, Range, Rectangle, is_definite
 from cytoreg.gating.spec import GateSpec
 from cytoreg.gating.template import ROOT, Population, Template
 from cytoreg.interop.gatingml.names import DATATYPES, GATING, NOTE, TRANSFORMS
@@ -145,7 +147,8 @@ class _Writer:
                 return self._rectangle(on, low, high, key)
             case Polygon(on=on, vertices=vertices):
                 element = _named("PolygonGate", key)
-                scales = [self.axes.dimension(element, axis) for axis in on]
+                lows = np.asarray(vertices, dtype=np.float64).min(axis=0)
+                scales = [self.axes.dimension(element, axis, float(v)) for axis, v in zip(on, lows, strict=True)]
                 for vertex in vertices:
                     corner = SubElement(element, f"{{{GATING}}}vertex")
                     _values(corner, "coordinate", [s.back(v) for s, v in zip(scales, vertex, strict=True)])
@@ -166,7 +169,10 @@ class _Writer:
         if len(on) == 1:  # GatingML's ellipsoids have two dimensions or more
             raise NoWords("an ellipse on one axis; write it as a range")
         element = _named("EllipsoidGate", key)
-        scales = [self.axes.dimension(element, axis) for axis in on]
+        lows = np.asarray(gate.center) - gate.distance * np.sqrt(np.abs(np.diagonal(np.asarray(gate.covariance))))
+        if not is_definite(gate.covariance):  # then it is no ellipse, and has no ends
+            lows = np.full(len(on), -math.inf)
+        scales = [self.axes.dimension(element, axis, float(v)) for axis, v in zip(on, lows, strict=True)]
         mean = SubElement(element, f"{{{GATING}}}mean")
         _values(mean, "coordinate", [s.back(v) for s, v in zip(scales, gate.center, strict=True)])
         matrix = SubElement(element, f"{{{GATING}}}covarianceMatrix")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
@@ -14,9 +15,12 @@ from cytoreg.gating.axes import AxisSpec, Ratio
 from cytoreg.gating.template import Template
 from cytoreg.interop.gatingml.names import DATATYPES, GATING, TRANSFORMS
 from cytoreg.interop.gatingml.scales import Scale, ratio_words, words_of
-from cytoreg.transforms import Linear, Transform, transform_of
+from cytoreg.interop.limits import limit_that_reads
+from cytoreg.transforms import Linear, Log, Transform, transform_of
 
 __all__ = ["AxisWriter", "NoWords", "xml_id"]
+
+_ABOVE = 1e-6  # decades that a shape keeps from the end of a logarithmic scale
 
 
 class NoWords(Exception):
@@ -51,9 +55,15 @@ class AxisWriter:
         self._ratios: dict[Ratio, str] = {}
         self._matrices: dict[str, str] = {}
 
-    def dimension(self, gate: Element, axis: str) -> Scale:
-        """Add the dimension of an axis to a gate; where coordinates lie on it. Raises NoWords."""
+    def dimension(self, gate: Element, axis: str, low: float = -math.inf) -> Scale:
+        """Add the dimension of an axis to a gate; where coordinates lie on it. Raises NoWords.
+
+        low: the least display value of the gate's shape. What a clipped log shows at its end, 0, is outside a shape
+        that begins above it, as it is on GatingML's log, which is not clipped.
+        """
         scale = self._scale(axis)
+        if isinstance(scale, Log) and scale.clip and low > _ABOVE:
+            scale = replace(scale, clip=False)
         said = words_of(scale)
         if said is None:
             raise NoWords(f"axis {axis!r} has the scale {scale.describe()}, which GatingML does not have")
@@ -73,7 +83,10 @@ class AxisWriter:
         element = self._add(gate, axis, said[0], said[1])
         for word, value in (("min", low), ("max", high)):
             if math.isfinite(value):
-                element.set(f"{{{GATING}}}{word}", repr(float(said[2].back(value))))
+                back = limit_that_reads(
+                    float(said[2].back(value)), value, lambda v, s=said[2]: s.factor * v + s.shift
+                )
+                element.set(f"{{{GATING}}}{word}", repr(back))
             elif (value > 0) == (word == "min"):
                 raise NoWords(f"its {word} on {axis!r} is off the end of the scale, so that it holds nothing")
 
@@ -186,7 +199,7 @@ def _linear_cut(scale: Transform, at: float) -> float:
         return -math.inf
     if at > highest:
         return math.inf
-    return float(scale.inverse(np.array([at]))[0])
+    return limit_that_reads(float(scale.inverse(np.array([at]))[0]), at, scale.forward)
 
 
 def _channels(parent: Element, names: tuple[str, ...]) -> None:

@@ -50,6 +50,7 @@ def read(path: Path) -> tuple[Template, list[str]]:
         description="openCyto gating template",
         transforms={"default": SCALE} if builder.drawn else {},
         where=str(path),
+        not_carried=tuple(builder.lost),
     )
     return template.with_populations(populations), builder.lost
 

@@ -26,6 +26,7 @@ SCALES: Mapping[str, tuple[Transform, Transform]] = {
     "natural log": (math.log, math.exp),
     "log odds": (lambda p: math.log(p / (1 - p)), lambda x: 1 / (1 + math.exp(-x))),
 }
+WITH_T = ("repeated_correlation", "roc")  # whose intervals are Student's t on Fisher's z and on log odds
 SKEWED = 1e-6  # relative difference of the arms of an interval above which it is not symmetric
 
 
@@ -106,7 +107,8 @@ def pooled_estimate(rows: Sequence[Estimate]) -> tuple[Estimate, Pooled | None]:
     if first.se > 0 and name == "as it is":
         variances = [row.se**2 for row in rows]
     else:
-        quantile = float(stats.norm.ppf(0.975) if name != "as it is" or math.isinf(df) else stats.t.ppf(0.975, df))
+        normal = name != "as it is" and first.type not in WITH_T
+        quantile = float(stats.norm.ppf(0.975) if normal or math.isinf(df) else stats.t.ppf(0.975, df))
         variances = [((to(row.ci_high) - to(row.ci_low)) / (2 * quantile)) ** 2 for row in rows]
     found = pool(values, variances, df)
     half = float(stats.t.ppf(0.975, found.df)) * found.se

@@ -20,6 +20,7 @@ from cytoreg.stats.missing.nonresponse import as_nonresponse
 from cytoreg.stats.missing.rubin import Pooled, pool_rows
 from cytoreg.stats.plan import ReadPlan, TippingPoint
 from cytoreg.stats.questions import answer_of
+from cytoreg.stats.starts import warned_of_starts
 from cytoreg.stats.values import Data
 
 __all__ = ["IMPUTABLE", "Strategy"]
@@ -65,7 +66,7 @@ class Strategy:
             rows = _noted(self._rows(name, table), _said_of_nonresponse(counts, table))
             return [*rows, *self._as_they_are(name)]
         pooled = pool_rows([self._rows(name, table, imputed=True) for table in self._tables(name)])
-        rows = _absence_again([row for row, _ in pooled], question)
+        rows = warned_of_starts(_absence_again([row for row, _ in pooled], question))
         how = next((found for row, found in pooled if row.primary), None)
         said = self._said_of_imputation(question, how)
         if responses:
