@@ -51,7 +51,8 @@ def cohort_page(results: Results) -> dict[str, Any]:
     titles = {answer.name: answer.title for answer in answers}
     claims = claims_of(results, titles, lambda row: quantity_of(results, row))
     return {
-        "summary": _summary(results, answers),
+        "summary": _summary(results),
+        "told": _told(results, answers),
         "tiles": _tiles(results, flags),
         "figures": _figures(results),
         "answers": answers,
@@ -73,8 +74,8 @@ def time_axis(results: Results) -> Axis:
     return Axis("visit", [(float(place), visit) for place, visit in enumerate(results.visits)])
 
 
-def _summary(results: Results, answers: Sequence[Answer]) -> list[str]:
-    """A paragraph: who was seen, then the answers of the primary analyses, then what they do not show."""
+def _summary(results: Results) -> str:
+    """Who was seen, and how much was measured."""
     noun, n = results.noun, len(results.subjects)
     who = counted(n, noun)
     if len(results.arm_names) > 1:
@@ -88,19 +89,21 @@ def _summary(results: Results, answers: Sequence[Answer]) -> list[str]:
         else ""
     )
     failed = len(results.tables["failures"])
-    sentences = [f"{who}{seen}{samples}" + (f", {failed} could not be." if failed else ".")]
+    return f"{who}{seen}{samples}" + (f", {failed} could not be." if failed else ".")
+
+
+def _told(results: Results, answers: Sequence[Answer]) -> list[str]:
+    """The answers of the primary analyses, one a line, then what they do not show."""
     first = [answer for answer in answers if answer.family] or answers
     said = [without_caution(answer.sentence) for answer in first if answer.sentence]
-    sentences += said
     if said:
-        sentences.append(CAUTION)
-    elif results.value:
+        return [*said, CAUTION]
+    if results.value:
         values = results.linked[results.value].astype(float).dropna()
         if len(values):
-            sentences.append(
-                f"{results.value}: median {percent(values.median())}, from {percent(values.min())} to {percent(values.max())}."
-            )
-    return sentences
+            low, high = percent(values.min()), percent(values.max())
+            return [f"{results.value}: median {percent(values.median())}, from {low} to {high}."]
+    return []
 
 
 def _tiles(results: Results, flags: Flags) -> list[tuple[str, str]]:

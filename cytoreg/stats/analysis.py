@@ -20,7 +20,8 @@ from cytoreg.stats.estimand import estimands
 from cytoreg.stats.estimate import EXPLORATORY, Estimate, results_table
 from cytoreg.stats.missing.strategy import Strategy
 from cytoreg.stats.plan import Plan, ReadPlan, plan_hash, read_plan
-from cytoreg.stats.sentence import CLEAR, p_text, sentence
+from cytoreg.stats.questions import Scale
+from cytoreg.stats.sentence import CLEAR, amount, p_text, sentence
 
 __all__ = ["Analysis", "analyse", "linked_table"]
 
@@ -159,21 +160,18 @@ def _sentence(plan: Plan, name: str, rows: list[Estimate], exploratory: Mapping[
     answer = next((row for row in rows if row.primary), None)
     contrast = next((row for row in rows if is_contrast_of_arms(row)), None)
     if answer is not None and contrast is not None and not math.isnan(answer.p_value):
-        said += f" {_of_treatment(contrast)}"
+        said += f" {_of_treatment(contrast, getattr(plan.analyses[name], 'scale', 'linear'))}"
     return f"Exploratory ({exploratory[name]}): {said}" if name in exploratory else said
 
 
-def _of_treatment(row: Estimate) -> str:
+def _of_treatment(row: Estimate, scale: Scale) -> str:
     """Whether the arms changed differently: only that speaks of the treatment."""
     if math.isnan(row.p_value):
         return f"Whether the treatment did it cannot be said: {row.note}."
     p = row.p_value if math.isnan(row.p_adjusted) else row.p_adjusted
     lead = "The arms changed differently" if p < CLEAR else "The arms did not clearly change differently"
-    adjusted = "" if math.isnan(row.p_adjusted) else f", adjusted {p_text(row.p_adjusted)}"
-    return (
-        f"{lead} ({row.contrast}: {row.estimate:+.3g}, 95 % interval {row.ci_low:+.3g} to {row.ci_high:+.3g}; "
-        f"{p_text(row.p_value)}{adjusted}); a claim about the treatment rests on this difference."
-    )
+    what = amount(row.outcome, scale, row, "a difference of")
+    return f"{lead}: {row.contrast}, {what}; a claim about the treatment rests on this difference."
 
 
 def _bare_p(p: float) -> str:

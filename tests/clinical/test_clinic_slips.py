@@ -7,11 +7,12 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from cytoreg.clinical import acr, haq_di, link, read_clinical, remission_boolean
-from cytoreg.clinical.safety import hys_law_shifts, safety_tables
+from cytoreg.clinical.safety import hys_law_shifts, safety_tables, survival_by_arm
 from cytoreg.clinical.tables import Source, clinical_from_frames
 from cytoreg.errors import LinkError
 
@@ -163,6 +164,21 @@ def test_terms_that_differ_in_case_are_told() -> None:
     assert any(
         "1 terms are written in ways that differ in case, such as 'Rash' and 'RASH'" in note for note in notes
     )
+
+
+def test_the_log_rank_test_where_an_arm_or_everybody_is_gone() -> None:
+    arm = pd.Series(["H"] * 2 + ["P"] * 3 + ["L"] * 3)
+    days, event = pd.Series([1.0, 2, 5, 8, 11, 6, 12, 14]), pd.Series([0, 0, 1, 1, 0, 0, 1, 0]).astype(bool)
+    found = survival_by_arm(days, event, arm, "P").set_index("arm")
+    # R 4.2.2, survival 3.5.3: survdiff(Surv(t, e) ~ arm, data.frame(t = c(1, 2, 5, 8, 11, 6, 12, 14),
+    # e = c(0, 0, 1, 1, 0, 0, 1, 0), arm = rep(c("H", "P", "L"), c(2, 3, 3)))): H is gone before the first event
+    assert found["p_all"].tolist() == pytest.approx([0.157299207050284] * 3, rel=1e-9)
+    assert np.isnan(found.loc["H", "p_value"])
+    subjects = pd.DataFrame({"subject_id": ["a", "b"], "arm": ["MSC", "DMARD"]})
+    events = pd.DataFrame({"subject_id": ["a", "b"], "soc": "Skin", "term": "Rash", "start_day": 3})
+    table = safety_tables(subjects, events, control="DMARD").tables["time_to_event"]
+    assert table["p_value"].isna().all()
+    assert table["median"].tolist() == [4, 4]
 
 
 def test_what_is_no_year_no_level_and_no_row_of_aids_is_one_line() -> None:

@@ -15,7 +15,7 @@ import pytest
 import cytoreg
 from cytoreg import TemplateError
 from cytoreg.compensation import Matrix
-from cytoreg.fcs import Spillover, write_fcs
+from cytoreg.fcs import Spillover, sample_from_array, write_fcs
 from cytoreg.gating import Result, Template, parse_template
 from cytoreg.gating.axes import AxisSpec, Ratio
 from cytoreg.gating.gates import All, Any_, Ellipse, Gate, Not, Polygon, Range, Rectangle, Reference
@@ -354,3 +354,26 @@ def test_gates_of_a_group_without_samples_are_said(tmp_path: Path) -> None:
     (tmp_path / "out.wsp").write_text(text.replace("</Groups>", f"{node}</Groups>"), encoding="utf-8")
     _, lost = read(tmp_path / "out.wsp")
     assert lost == ["group 'Later': its gates are of no sample"]
+
+
+def test_a_boolean_names_one_population_or_is_left_out(tmp_path: Path) -> None:
+    """A workspace names populations by their paths: a part gets one of its own, and a path of two names neither."""
+    axes = {name: AxisSpec(name, name, transform=Linear(), exact=True, compensation="none") for name in "XY"}
+    parts = Any_((Range(("X",), 6.0, math.inf), Range(("Y",), -math.inf, 2.0)))
+    made = [
+        Population("A part 1", "root", drawn(Range(("X",), 3.0, math.inf))),
+        Population("A", "root", drawn(parts)),
+        Population("other", "root", drawn(Range(("Y",), -math.inf, 4.0)), name="A"),
+        Population("both", "root", drawn(All((Reference("A"), Reference("other"))))),
+    ]
+    tree = Template("t", {}, compensation="none", axes=axes).with_populations(made)
+    lost = write(tree, tmp_path / "out.wsp")
+    assert [sentence for sentence in lost if "'both'" in sentence and "2 populations have this path" in sentence]
+    again, unread = read(tmp_path / "out.wsp")
+    assert unread == []
+    values = np.array([[x, y] for x in range(9) for y in range(9)], dtype=np.float32)
+    events = sample_from_array(values, ["X", "Y"], name="t.fcs")
+    first, second = cytoreg.gate(events, tree), cytoreg.gate(events, again, rule="events")
+    same = {"A part 1": "A part 1", "A": next(key for key in second.names if second.bound.name(key) == "A")}
+    for ours, theirs in same.items():
+        assert (first.mask(ours) == second.mask(theirs)).all() and first.mask(ours).any()

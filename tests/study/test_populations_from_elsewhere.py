@@ -14,7 +14,16 @@ from cytoreg.study import analyse, load_study, run
 from cytoreg.study.checking import check
 from cytoreg.study.verifying import verify
 
-ARMS = {"P1": "MSC", "P2": "DMARD", "P3": "MSC", "P4": "DMARD", "P5": "MSC", "P6": "DMARD", "P7": "MSC", "P8": "DMARD"}
+ARMS = {
+    "P1": "MSC",
+    "P2": "DMARD",
+    "P3": "MSC",
+    "P4": "DMARD",
+    "P5": "MSC",
+    "P6": "DMARD",
+    "P7": "MSC",
+    "P8": "DMARD",
+}
 CD4 = 4000
 TREGS = {  # cells of 4,000 CD4+, at baseline and month 1
     "P1": (200, 300),

@@ -94,12 +94,23 @@ def first_events(table: pd.DataFrame, population: Population, least: int = 10) -
 
 
 def _log_rank(frame: pd.DataFrame) -> float:
+    """The log-rank p, NaN where nothing can differ: no event, fewer than two arms that were still watched when the
+    first happened (R's survdiff leaves such an arm out too), or at each event everybody watched has it.
+    """
     if not frame["event"].any():
+        return math.nan
+    first = frame.loc[frame["event"] > 0, "time"].min()
+    last = frame.groupby("arm")["time"].transform("max")
+    frame = frame[last >= first]
+    if frame["arm"].nunique() < 2:
         return math.nan
     from scipy.stats import chi2
     from statsmodels.duration.survfunc import survdiff
 
-    statistic = survdiff(frame["time"].to_numpy(), frame["event"].to_numpy(), frame["arm"].to_numpy())[0]
+    try:
+        statistic = survdiff(frame["time"].to_numpy(), frame["event"].to_numpy(), frame["arm"].to_numpy())[0]
+    except np.linalg.LinAlgError:
+        return math.nan
     return float(
         chi2.sf(statistic, frame["arm"].nunique() - 1)
     )  # its own p-value is 1 - cdf, which has no small ones

@@ -6,6 +6,7 @@ What is written was opened with FlowKit, and not with FlowJo itself (docs/explan
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent, register_namespace
@@ -106,6 +107,7 @@ class _SampleWriter:
         self._below: dict[str, Element] = {}
         self._nodes: dict[str, Element] = {}
         self._paths: dict[str, tuple[str, ...]] = {ROOT: ()}
+        self._taken = Counter(_steps(template, key) for key in template.populations)
 
     def element(self) -> Element:
         """The Sample, with what its gates need."""
@@ -191,15 +193,22 @@ class _SampleWriter:
         return node
 
     def _part(self, spec: GateSpec, name: str, parent: str) -> str:
-        """The path of a part of a boolean; one that is no population becomes one."""
+        """The path of a part of a boolean; one that is no population becomes one, by a name that no other has."""
         if spec.population is not None:
             return self._path(spec.population)
+        while (*self._paths[parent], name) in self._taken:
+            name += "'"
+        self._taken[(*self._paths[parent], name)] += 1
         self._node(spec, name, parent)
         self.lost.append(f"a gate within a boolean has become a population of its own, {name!r}")
         return "/".join((*self._paths[parent], name))
 
     def _path(self, population: str) -> str:
         path = self._paths[population]
+        if self._taken[path] > 1:
+            raise NotCarried(
+                f"a boolean cannot name {path_of(path)!r}: {self._taken[path]} populations have this path"
+            )
         if any("/" in step for step in path):
             raise NotCarried(
                 f"a boolean cannot name {path_of(path)!r}: FlowJo has no way to write the / in a name"
@@ -303,6 +312,12 @@ class _SampleWriter:
         dimension = SubElement(element, f"{{{GATING}}}dimension")
         SubElement(dimension, f"{{{DATATYPES}}}fcs-dimension", {f"{{{DATATYPES}}}name": parameter})
         return dimension
+
+
+def _steps(template: Template, key: str) -> tuple[str, ...]:
+    """The names from the first step down to a population."""
+    above = [step for step in reversed(template.ancestors(key)) if step != ROOT]
+    return tuple(template.populations[step].name for step in (*above, key))
 
 
 def _vertex(element: Element, values: Sequence[float]) -> None:
