@@ -63,7 +63,10 @@ def mark_like_control(tables: MutableMapping[str, Tables], template_of: Mapping[
     for name in sorted(tables):
         counts = {row["population"]: row for row in tables[name].get("populations", ())}
         for gate in tables[name].get("gates", {}).get("gates", ()):
-            spec = template_of[name].populations[gate["population_id"]].gate
+            step = template_of[name].populations.get(gate["population_id"])
+            if step is None:  # of a workspace, which holds each sample's own gates, all of them drawn
+                continue
+            spec = step.gate
             part = gate["parts"][0] if len(gate["parts"]) == 1 else {}
             controls = tuple(part.get("group", {}).get("controls", ()))
             if not controls or spec.kind != part["method"] or spec.kind not in CONTROLS:

@@ -57,14 +57,14 @@ def typed(table: str, sheet: Sheet, rules: Rules, notes: list[str]) -> pd.DataFr
             data[column] = _numbers(sheet, column)
         elif table == "visits" and column in MEASURED:
             data.update(_limits(sheet, column))
+        elif table == "infusions" and column == "dose_cells":
+            data[column] = _doses(sheet, column)
         elif column in NUMBERS.get(table, ()) or (table == "visits" and column in HAQ_ANSWERS):
             data[column] = _numbers(sheet, column)
         elif table == "visits" and column in HAQ_AIDS:
             data[column] = _truths(sheet, column)
         elif table == "labs" and column == "value":
             data.update(_results(sheet, column))
-        elif table == "infusions" and column == "dose_cells":
-            data[column] = _doses(sheet, column)
         elif column in TEXTS or column.endswith("_unit"):
             data[column] = pd.array([as_text(cell) for cell in cells], dtype=object)
         else:

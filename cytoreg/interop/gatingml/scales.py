@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from cytoreg.gating.axes import Ratio
 from cytoreg.transforms import Arcsinh, Hyperlog, Linear, Log, Logicle, Transform
 
@@ -34,6 +37,10 @@ class Scale:
     def place(self, value: float) -> float:
         """Display units of a GatingML coordinate."""
         return self.factor * value + self.shift
+
+    def places(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The same of many, any shape."""
+        return self.factor * values + self.shift
 
     def back(self, display: float) -> float:
         """The GatingML coordinate of display units."""

@@ -83,9 +83,7 @@ class AxisWriter:
         element = self._add(gate, axis, said[0], said[1])
         for word, value in (("min", low), ("max", high)):
             if math.isfinite(value):
-                back = limit_that_reads(
-                    float(said[2].back(value)), value, lambda v, s=said[2]: s.factor * v + s.shift
-                )
+                back = limit_that_reads(float(said[2].back(value)), value, said[2].places)
                 element.set(f"{{{GATING}}}{word}", repr(back))
             elif (value > 0) == (word == "min"):
                 raise NoWords(f"its {word} on {axis!r} is off the end of the scale, so that it holds nothing")
