@@ -86,6 +86,7 @@ def analyse(
     read = read_plan(plan)
     linked, notes = linked_table(tables, read)
     digest = plan_hash(read.plan)
+    _named_in_the_table(read, linked)
     status = statuses(read.plan, digest, declared)
     strategy = Strategy(linked, read)
     rows: list[Estimate] = []
@@ -138,6 +139,36 @@ def linked_table(
     if linked.duplicated(["subject_id", "visit"]).any() and linked["visit"].ne("").any():
         raise AnalysisError("linked table: a subject's visit stands in two rows, expected one")
     return linked.reset_index(drop=True), notes
+
+
+def _named_in_the_table(read: ReadPlan, linked: pd.DataFrame) -> None:
+    """Raises `AnalysisError` where the plan names an arm, a control or a response that the table does not have.
+
+    Without it an analysis that holds the arm fixed would hold nothing fixed, and say nothing of it.
+    """
+    treatment = read.plan.treatment
+    if "arm" in treatment.model_fields_set and treatment.arm not in linked.columns:
+        place = read.document.where(("treatment", "arm"))
+        raise AnalysisError(
+            f"{place}: no column '{treatment.arm}' in the linked table; {suggest(treatment.arm, linked.columns)}"
+        )
+    if treatment.control is not None and treatment.arm in linked.columns:
+        arms = sorted({_name(value) for value in linked[treatment.arm]} - {""})
+        if len(arms) > 1 and treatment.control not in arms:
+            place = read.document.where(("treatment", "control"))
+            raise AnalysisError(
+                f"{place}: no arm '{treatment.control}' in the linked table; {suggest(treatment.control, arms)}"
+            )
+    told = {
+        *linked.columns,
+        *read.plan.outcome.model_dump().values(),
+    }  # one of `outcome` that is not there is a note
+    for name in read.plan.missing.nonresponder_imputation:
+        if name not in told:
+            place = read.document.where(("missing", "nonresponder_imputation"))
+            raise AnalysisError(
+                f"{place}: no column '{name}' in the linked table; {suggest(name, linked.columns)}"
+            )
 
 
 def _plan_notes(read: ReadPlan, linked: pd.DataFrame) -> list[str]:

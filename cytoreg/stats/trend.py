@@ -26,6 +26,7 @@ EXACT_ARRANGEMENTS = 50_000  # up to so many the permutation test is complete
 RANDOM_ARRANGEMENTS = 9_999
 SEED = 20_210_430  # of the arrangements drawn where there are more
 ROUNDING = 9
+AT_ONCE = 1_000_000  # numbers
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -89,8 +90,8 @@ def blocked_rank_test(values: Any, doses: Any, blocks: Any) -> tuple[float, floa
     observed = sum(float(a @ b) for a, b in zip(x, y, strict=True))
     total = math.prod(math.factorial(n) for n in members)
     exact = total <= EXACT_ARRANGEMENTS
-    arrangements = _every_sum(x, y) if exact else _random_sums(x, y)
-    far = sum(1 for s in arrangements if round(abs(s), ROUNDING) >= round(abs(observed), ROUNDING))
+    arrangements = np.fromiter(_every_sum(x, y), float) if exact else _random_sums(x, y)
+    far = int(np.sum(np.round(np.abs(arrangements), ROUNDING) >= round(abs(observed), ROUNDING)))
     p = far / total if exact else (far + 1) / (RANDOM_ARRANGEMENTS + 1)
     return float(np.clip(observed / spread, -1.0, 1.0)), p
 
@@ -102,10 +103,16 @@ def _every_sum(x: list[Values], y: list[Values]) -> Iterator[float]:
     return (float(sum(parts)) for parts in itertools.product(*by_block))
 
 
-def _random_sums(x: list[Values], y: list[Values]) -> Iterator[float]:
+def _random_sums(x: list[Values], y: list[Values]) -> Values:
+    """The sums of as many random arrangements, (RANDOM_ARRANGEMENTS,)."""
     draw = np.random.default_rng(SEED)
-    for _ in range(RANDOM_ARRANGEMENTS):
-        yield sum(float(a @ draw.permutation(b)) for a, b in zip(x, y, strict=True))
+    sums = np.zeros(RANDOM_ARRANGEMENTS)
+    for a, b in zip(x, y, strict=True):
+        rows = max(1, AT_ONCE // len(b))
+        for start in range(0, RANDOM_ARRANGEMENTS, rows):
+            part = sums[start : start + rows]
+            part += draw.permuted(np.broadcast_to(b, (len(part), len(b))), axis=1) @ a
+    return sums
 
 
 def _slope(frame: pd.DataFrame, blank: Estimate) -> Estimate:

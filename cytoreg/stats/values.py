@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cytoreg.clinical.components import COMPONENTS
 from cytoreg.clinical.timeline import BASELINE, baseline_rows, visit_order
 from cytoreg.errors import AnalysisError, suggest
 from cytoreg.stats.plan import ReadPlan
@@ -16,6 +17,7 @@ from cytoreg.stats.questions import Scale
 __all__ = ["Data", "change_between", "paired_points", "visit_points"]
 
 LEAST_SUBJECTS = 4
+NO_PERCENTAGES = frozenset({*COMPONENTS, "das28_crp", "das28_esr", "das28", "cdai", "sdai", "haq_di"})
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,13 @@ class Data:
             values = values.astype("boolean")  # yes and no with gaps, as a join or a CSV file leaves them
         if isinstance(values.dtype, pd.BooleanDtype) or pd.api.types.is_numeric_dtype(values):
             return values.astype("Float64").astype(float)
-        found = next(str(value) for value in values if pd.notna(value))
-        raise AnalysisError(f"{place}: column '{name}' holds text such as '{found}', expected numbers")
+        texts = [(at, str(value)) for at, value in enumerate(values) if pd.notna(value)]
+        at, found = next(((at, text) for at, text in texts if not _is_number(text)), texts[0])
+        who = " ".join(str(self.linked[key].iloc[at]) for key in ("subject_id", "visit"))
+        raise AnalysisError(
+            f"{place}: column '{name}' holds text such as '{found}', expected numbers ({who}); where it is a word for a missing "
+            "value, declare it as `missing` under `clinical`"
+        )
 
     def category(self, name: str, key: str) -> pd.Series:
         """A column of groups named under `key`, as text; missing ones None."""
@@ -80,8 +87,10 @@ class Data:
                 total = self.linked[f"{name} of"].to_numpy(float)
                 counted = np.log((count + 0.5) / (total - count + 0.5))
                 return pd.Series(counted, index=values.index).fillna(self._logit(values))
+            place = self.read.where(self.analysis, "scale")
+            if name in NO_PERCENTAGES:
+                raise AnalysisError(f"{place}: logit needs percentages; '{name}' is none")
             if values.min() < 0 or values.max() > 100:
-                place = self.read.where(self.analysis, "scale")
                 raise AnalysisError(
                     f"{place}: logit needs percentages, found {values.min():g} to {values.max():g}"
                 )
@@ -189,4 +198,12 @@ def _as_text(values: pd.Series) -> pd.Series:
             return None
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
-    return pd.Series([text(value) for value in values], index=values.index, dtype=object)
+    return pd.Series([text(value) for value in values.to_numpy(object)], index=values.index, dtype=object)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -28,6 +28,7 @@ __all__ = ["LOCK", "answered", "declare", "first_declared", "lock_of", "read_loc
 
 LOCK = "plan.lock"
 DECLARED, ANSWERED = "declared", "answered"
+GONE = "the lock that an earlier run speaks of is gone, so that nobody can tell what was declared first"
 TOO_LATE = "its plan was declared after a run had left its linked table"
 
 
@@ -75,7 +76,8 @@ def declare(study: Study, results: Path, plan: ReadPlan, *, other: bool = False)
     path = lock_of(study, results)
     lines = read_lock(path)
     digest = plan_hash(plan.plan)
-    if not lines:
+    gone = not lines and any(_had_lock(place) for place in (results, study.folder / "results"))
+    if not lines and not gone:
         lines = _taken_over(path, results)
     if any(line["event"] == DECLARED and line["plan_hash"] == digest and line["other"] == other for line in lines):
         return ""
@@ -93,9 +95,9 @@ def declare(study: Study, results: Path, plan: ReadPlan, *, other: bool = False)
         "plan_hash": digest,
         "plan": plan.plan.model_dump(mode="json", by_alias=True),
         "other": other,
-        "too_late": TOO_LATE if seen and unanswered else "",
+        "too_late": GONE if gone else TOO_LATE if seen and unanswered else "",
     }
-    return _append(path, lines, content)
+    return _append(path, lines, content) or (f"{LOCK}: {GONE}" if gone else "")
 
 
 def answered(study: Study, results: Path, plan_hash: str) -> str:
@@ -148,6 +150,12 @@ def _in_force(lines: list[dict[str, Any]]) -> dict[str, Any] | None:
         before.append(line)
     own = [line for line in before if not line["other"]]
     return (own or before)[-1] if before else None
+
+
+def _had_lock(results: Path) -> bool:
+    """Whether the run in this folder saw a lock."""
+    place = results / "provenance.json"
+    return place.is_file() and bool(read_json(place).get("plan_lock"))
 
 
 def _taken_over(path: Path, results: Path) -> list[dict[str, Any]]:

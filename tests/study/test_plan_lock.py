@@ -89,8 +89,22 @@ def test_a_plan_may_be_changed_until_it_is_answered(study: Path) -> None:
 def test_results_of_a_version_without_a_lock_are_taken_over(study: Path) -> None:
     run(study)
     (study / LOCK).unlink()
+    provenance = study / "results" / "provenance.json"
+    said = json.loads(provenance.read_text())
+    del said["plan_lock"]
+    provenance.write_text(json.dumps(said))
     (study / "analysis.yaml").write_text(LATER)
     assert list(analyse(study).exploratory) == ["more"]
+
+
+def test_a_lock_that_is_gone_does_not_make_an_exploratory_question_a_planned_one(study: Path) -> None:
+    run(study)
+    (study / "analysis.yaml").write_text(LATER)
+    analyse(study)
+    (study / LOCK).unlink()
+    found = analyse(study)
+    assert set(found.exploratory) == set(found.sentences)
+    assert all("is gone" in why for why in found.exploratory.values())
 
 
 def test_a_line_that_was_changed_or_lost_is_named(study: Path) -> None:

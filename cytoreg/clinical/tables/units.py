@@ -21,6 +21,7 @@ CONVERTED: Mapping[
     **dict.fromkeys(VISUAL_SCALES, ("mm", "mm or cm (0-100 or 0-10)", SCALE_UNITS)),
 }
 ENOUGH = 5  # values of a scale from which none above 10 is worth a note
+TOO_MANY = 20  # values from which none above 10 is no chance: mm of 100 have to be declared
 
 
 def convert_units(frame: pd.DataFrame, sheet: Sheet, declared: Mapping[str, str], notes: list[str]) -> None:
@@ -85,6 +86,11 @@ def _doubtful_scales(frame: pd.DataFrame, sheet: Sheet, notes: list[str]) -> Non
         if name in frame.columns and f"{name}_unit" not in frame.columns:
             known = frame[name].dropna()
             if len(known) >= ENOUGH and 0 < known.max() <= 10:
+                if len(known) >= TOO_MANY:
+                    raise LinkError(
+                        f"{sheet.name}, column {name}: all {len(known)} values are at most 10, so that their unit is not clear;"
+                        f" declare `units: {{{name}: cm}}` (0 to 10) or `units: {{{name}: mm}}` (0 to 100)"
+                    )
                 notes.append(
                     f"{sheet.name}, column {name}: all {len(known)} values are at most 10 and were read as mm of 100;"
                     f" if they are cm of 10, declare `units: {{{name}: cm}}`"

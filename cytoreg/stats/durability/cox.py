@@ -23,6 +23,7 @@ Values = npt.NDArray[np.float64]
 MOST_STEPS = 30
 SETTLED = 1e-9  # of the log likelihood
 FARTHEST = 15.0  # |beta| times the SD of its column: beyond, the likelihood has no top
+FLATTEST = 10.0  # standard error times the SD: beyond, it has none that could be told either
 
 
 class NotFitted(Exception):
@@ -121,6 +122,8 @@ def fit_cox(
     else:
         raise NotFitted("Cox's regression did not converge")
     inverse = np.linalg.inv(information)
+    if np.sqrt(np.diag(inverse)).max() > FLATTEST:
+        raise NotFitted("the covariate tells the losses apart completely: its hazard ratio has no bound")
     _, _, _, means, curvature = _at(beta, z, w, events)
     covariance, corrected = inverse, _corrected(events, curvature, inverse)
     if cluster is not None:
