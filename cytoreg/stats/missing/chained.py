@@ -35,31 +35,36 @@ def impute(
     values: (n, k), NaN where missing; every column has at least two values. fixed: (n, f), columns that are known for all
     and stand in every regression (arms). predictors: for each column, the columns it is regressed on, the most important
     first; as many as the rows bear are used. methods: how each column is drawn.
+
+    The first pass goes from the column with the fewest gaps to that with the most, each from those filled before it: where
+    patients leave for good that alone is the right distribution (Rubin DB, Multiple Imputation for Nonresponse in Surveys,
+    1987, section 5.4). A start from values drawn at random, as is usual, is forgotten slowly where all values of a visit are
+    missing together, since each is drawn from the others: after 5 rounds it still drew the arms together.
     """
     draw = np.random.default_rng(seed)
     n, k = values.shape
     missing = np.isnan(values)
     tables = np.repeat(values[None], m, axis=0)
-    for column in range(k):
-        there = values[~missing[:, column], column]
-        tables[:, missing[:, column], column] = draw.choice(there, size=(m, int(missing[:, column].sum())))
     centre, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     spread = np.where(spread > 0, spread, 1.0)
+    common = np.repeat(np.concatenate([np.ones((n, 1)), fixed], axis=1)[None], m, axis=0)
+
+    def fill(column: int, known: Sequence[int]) -> None:
+        gone = missing[:, column]
+        chosen = _borne(known, int((~gone).sum()), fixed.shape[1])
+        others = (tables[:, :, chosen] - centre[chosen]) / spread[chosen]
+        design = np.concatenate([common, others], axis=2)
+        seen, unseen = design[:, ~gone], design[:, gone]
+        tables[:, gone, column] = _drawn(seen, values[~gone, column], unseen, methods[column], draw)
+
     todo = [column for column in np.argsort(missing.sum(axis=0), kind="stable") if missing[:, column].any()]
-    used = {
-        column: _borne(predictors[column], int((~missing[:, column]).sum()), fixed.shape[1]) for column in todo
-    }
-    ones = np.concatenate([np.ones((n, 1)), fixed], axis=1)
-    common = np.repeat(ones[None], m, axis=0)
+    filled = set(range(k)) - set(todo)
+    for column in todo:
+        fill(column, [other for other in predictors[column] if other in filled])
+        filled.add(column)
     for _ in range(iterations):
         for column in todo:
-            chosen = used[column]
-            others = (tables[:, :, chosen] - centre[chosen]) / spread[chosen]
-            design = np.concatenate([common, others], axis=2)
-            gone = missing[:, column]
-            tables[:, gone, column] = _drawn(
-                design[:, ~gone], values[~gone, column], design[:, gone], methods[column], draw
-            )
+            fill(column, predictors[column])
     return tables
 
 
