@@ -148,6 +148,8 @@ def rows_of(result: Result, tube: TubeFile) -> dict[str, Any]:
         "template": result.bound.template.name,
         "gates": [_gate_row(result, name) for name in result.gates],
     }
+    if result.bound.template.not_carried:
+        rows["not_carried"] = list(result.bound.template.not_carried)
     rows["pictures"] = {"sample_id": tube.sample_id, "panel": tube.panel, "pictures": pictures_of(result)}
     if quality.course is not None:
         rows["pictures"]["course"] = quality.course

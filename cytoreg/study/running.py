@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -107,7 +107,7 @@ def run(
     analysis, unmatched, notes = link_and_analyse(study, folder, tables, clinical, plan)
     if analysis is not None:
         locked = locked or answered(study, folder, analysis.plan_hash)
-    notes = (*notes, *stains, *filter(None, [locked]))
+    notes = (*notes, *stains, *_not_carried(gated), *filter(None, [locked]))
     write_json(folder / "provenance.json", _provenance(study, folder, hashes, plan, analysis, notes, command))
     from cytoreg import reports
 
@@ -132,6 +132,12 @@ def _single_stains(study: Study) -> list[str]:
 
     found = [(stains.path.name, spillover_of(stains)[1]) for stains in study.single_stains()]
     return [f"single stains {name}: {finding.message}" for name, findings in found for finding in findings]
+
+
+def _not_carried(gated: Gated) -> list[str]:
+    """What the templates of other programs hold and could not be taken over, and in how many tubes."""
+    lost = Counter(line for rows in gated.tables.values() for line in rows.get("not_carried", ()))
+    return [f"not carried over from the template: {line} ({n} tubes)" for line, n in lost.items()]
 
 
 def analyse(tables: Any, plan: Any = None, *, out: str | os.PathLike[str] | None = None) -> Analysis:

@@ -42,6 +42,8 @@ def test_each_tube_is_gated_by_its_own_gates_and_what_is_left_out_is_said(tmp_pa
     study = cytoreg.load_study(tmp_path / "study.yaml")
     notes = [finding.message for finding in check(study)]
     assert sum("not carried over" in note and "'odd'" in note and "unheard" in note for note in notes) == 2
-    cytoreg.run(study, jobs=1)
+    done = cytoreg.run(study, jobs=1)
+    assert sum("not carried over" in note and "'odd'" in note for note in done.notes) == 2
+    assert "not carried over" in done.report.read_text(encoding="utf-8")
     table = pd.read_csv(tmp_path / "results" / "populations.csv")
     assert dict(zip(table["sample_id"], table["count"], strict=True)) == {"a": 400, "b": 200}
