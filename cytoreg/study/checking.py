@@ -37,8 +37,10 @@ def check(study: Study) -> list[Finding]:
 
 def _tubes(study: Study) -> Iterator[Finding]:
     skipped: Counter[str] = Counter()
+    sheet = study.samples.name if study.samples else "samples"
+    failed: dict[str, list[int]] = {}  # what several tubes have in common, such as bad controls, is said once
     for tube in study.tubes:
-        where = f"{study.samples.name if study.samples else 'samples'}, row {tube.row}"
+        where = f"{sheet}, row {tube.row}"
         try:
             sample = read_fcs(tube.path)
             if tube.tube == "full":
@@ -50,13 +52,16 @@ def _tubes(study: Study) -> Iterator[Finding]:
                 left = bound.template.not_carried
                 skipped.update(f"template {bound.template.name}: not carried over: {said}" for said in left)
         except CytoregError as problem:
-            yield Finding(True, f"{where}: {problem}")
+            failed.setdefault(str(problem), []).append(tube.row)
             continue
         for departure in sample.problems:
             if departure.affects_numbers:
                 yield Finding(False, f"{where}: {sample.name}: {departure}")
         if sample.n_events == 0:
             yield Finding(False, f"{where}: {sample.name} holds no events")
+    for message, rows in failed.items():
+        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+        yield Finding(True, f"{sheet}, row {rows[0]}{more}: {message}")
     for message, n in skipped.items():
         yield Finding(False, f"{message} ({n} tubes)")
 

@@ -13,6 +13,7 @@ import cytoreg
 from cytoreg.compensation import from_controls
 from cytoreg.errors import StudyError, TemplateError
 from cytoreg.study import load_study, run
+from cytoreg.study.checking import check
 from cytoreg.tables import read_json
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "compensation"))
@@ -92,6 +93,9 @@ def test_a_wrong_control_stops_the_run_with_one_line(study: Path) -> None:
     with pytest.raises(TemplateError, match=r"single-stain controls: Comp PE\.fcs") as caught:
         run(study, jobs=1)
     assert "\n" not in str(caught.value)
+    found = [finding.message for finding in check(load_study(study)) if finding.grave]
+    assert len(found) == 1  # not once for each tube
+    assert found[0].startswith("samples.csv, row 2 and 1 more: ")
 
 
 def test_what_is_odd_is_noted_with_the_run(study: Path) -> None:
