@@ -64,7 +64,7 @@ class MultipleImputation(StrictModel):
     """How missing components are imputed before scores are made of them."""
 
     m: Annotated[int, Field(ge=2, le=1000)] = 20
-    method: Literal["predictive_mean_matching", "normal"] = "predictive_mean_matching"
+    method: Literal["predictive_mean_matching", "normal"] = "normal"
     iterations: Annotated[int, Field(ge=1, le=200)] = 10
     visits: tuple[str, ...] | None = None  # None: those at which half of the subjects or more were seen
     analyses: tuple[str, ...] | None = None  # None: every one of a type that imputed tables can answer
