@@ -9,6 +9,7 @@ from typing import Protocol
 
 from markupsafe import Markup
 
+from cytoreg.reports.drawings import Change
 from cytoreg.reports.svg import (
     COLOURS,
     GREY,
@@ -35,19 +36,11 @@ STEP = re.compile(r"change of (?P<later>.+) on the earlier (?P<what>change|level
 BOX = {"fill": "#F5F7F9", "stroke": "#9AA4AF"}
 
 
-class Found(Protocol):
-    """What a figure needs of an estimate: its term, its text and its numbers."""
+class Found(Change, Protocol):
+    """What a figure needs of an estimate: its term, and whether it answers the question, beside its numbers."""
 
     @property
     def term(self) -> str: ...
-    @property
-    def arm(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def estimate(self) -> str: ...
-    @property
-    def ends(self) -> tuple[float, float, float]: ...
     @property
     def primary(self) -> bool: ...
 
