@@ -30,6 +30,7 @@ from cytoreg.gating.uncertainty.strips import Strip, unpacked
 __all__ = ["Refits"]
 
 Array = npt.NDArray[np.float64]
+BENT = 0.1  # of the replicates: more that a linear move leads out of what can be, and each is fitted anew
 NOWHERE = Nothing("it could not be placed in this replicate")
 
 
@@ -105,7 +106,10 @@ class Refits:
         except CannotFit:
             fit = None
         if fit is not None and fit.influence is not None:
-            return self._moved(fit.influence(), key, above, placed_it)
+            moved = self._moved(fit.influence(), key, above, placed_it)
+            if sum(gate is None for gate in moved) <= BENT * self.b:
+                return moved
+            self._drawn_by.pop(key, None)  # so flat a fit that a straight line does not follow it
         return self._drawn(spec, key, above)
 
     def histogram(self, population: str, axis: str) -> Histogram | None:
