@@ -95,7 +95,7 @@ def write_page(kept: dict[str, Any]) -> None:
         for row in how["claims"]:
             ends = f"{_said(row['ci_low'])} to {_said(row['ci_high'])}"
             lines.append(
-                f"| {row['claim']} | {_said(row['estimate'])} | {ends} | {_said(row['p'])} | {_said(row['planted'])} "
+                f"| {row['claim']} | {_said(row['estimate'])} | {ends} | {_p(row['p'])} | {_said(row['planted'])} "
                 f"| {'yes' if row['true'] else 'no'} | {row['verdict']} |"
             )
         lines.append("")
@@ -118,6 +118,10 @@ def write_page(kept: dict[str, Any]) -> None:
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(START)
     PAGE.write_text(before + "\n".join([*lines, END]) + rest.partition(END)[2], encoding="utf-8")
+
+
+def _p(value: float | None) -> str:
+    return "< 0.001" if value is not None and value < 0.0005 else _said(value)
 
 
 def _said(value: float | None) -> str:
