@@ -48,7 +48,7 @@ coverage: setup  ## over 200 seeds: how often the 95 % intervals hold the plante
 calibrate: setup  ## over thousands of simulated trials: how often tests err and intervals hold; goes on where it stopped (MINUTES=30, ONLY="change arms")
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibrate $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))
 
-claims: setup  ## the abstract claim by claim, from FCS files and over many trials (about an hour; SEEDS=200)
+claims: setup  ## the abstract claim by claim, from FCS files and over many trials (some minutes; SEEDS=200)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.claims files --subjects 60 --events 8000
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.claims tables --seeds $(or $(SEEDS),200)
 

@@ -39,7 +39,7 @@ MMRM = "convergence of the model; normality of its residuals is not tested"
 ROBUST: Mapping[str, str] = {
     "change_correlation": "by ranks no distribution is assumed; error of measurement by the corrected row",
     "repeated_correlation": "none tested; its error is by the jackknife over subjects, which needs no normal residuals",
-    "within_between": "none tested; its variance is cluster-robust",
+    "within_between": MMRM,
     "lagged": "none tested; its variance is cluster-robust",
     "responder": "whether the terms separate the answers",
     "roc": "none needed: the area is by ranks",

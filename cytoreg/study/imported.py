@@ -41,6 +41,11 @@ class Brought:
     left_out: tuple[Mapping[str, str], ...]
     notes: tuple[str, ...]
 
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables of a run that it stands for, by name."""
+        return {"percentages": self.percentages}
+
 
 def files_of(paths: Sequence[Path]) -> list[Path]:
     """The tables and maps, and the tables that the maps name."""

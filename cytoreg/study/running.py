@@ -19,6 +19,7 @@ from cytoreg.provenance import ENGINE_VERSION, digest_of, file_hash, versions
 from cytoreg.study.blindness import warnings_of
 from cytoreg.study.count_sources import count_notes, with_counts
 from cytoreg.study.definition import Study, load_study, matrix_files
+from cytoreg.study.imported import Brought
 from cytoreg.study.plan_lock import answered, declare, first_declared, shown
 from cytoreg.study.rehearsal import baseline_of, rehearse, samples_of
 from cytoreg.study.safety import safety_of
@@ -36,7 +37,6 @@ __all__ = [
     "SAMPLE_TABLES",
     "Run",
     "analyse",
-    "brought_tables",
     "clinical_of",
     "link_and_analyse",
     "results_folder",
@@ -95,7 +95,8 @@ def run(
     hashes = hashes_of(study)
     stains = _single_stains(study)
     gated, n_gated = _gate(study, folder, hashes, jobs=jobs, fresh=fresh, progress=progress)
-    tables = with_counts(study, tables_of(gated), clinical) if study.brought is None else brought_tables(study)
+    brought = study.brought
+    tables = with_counts(study, tables_of(gated), clinical) if brought is None else _instead(brought, folder)
     store_tables(folder, {**tables, "failures": _frame(gated.failures)})
     write_json(folder / "gates.json", [rows["gates"] for rows in gated.tables.values() if "gates" in rows])
     _pictures(folder, gated)
@@ -118,7 +119,7 @@ def run(
         tubes=len(study.tubes),
         gated=n_gated,
         kept=len(study.tubes) - n_gated,
-        imported=len(study.brought.tubes) if study.brought is not None else 0,
+        imported=len(brought.tubes) if brought is not None else 0,
         failures=tuple(gated.failures),
         unmatched=unmatched,
         sentences=analysis.sentences if analysis else {},
@@ -158,7 +159,7 @@ def analyse(tables: Any, plan: Any = None, *, out: str | os.PathLike[str] | None
     study = tables if isinstance(tables, Study) else load_study(tables)
     folder = prepare_folder(results_folder(study, out))
     if study.brought is not None:
-        found = brought_tables(study)
+        found = _instead(study.brought, folder)
         store_tables(folder, found)
     else:
         found = {name: table for name in SAMPLE_TABLES if (table := read_table(folder, name)) is not None}
@@ -273,9 +274,10 @@ def _digest(study: Study, tubes: Sequence[Tube], hashes: Mapping[str, str]) -> s
     return digest_of(ENGINE_VERSION, SCHEMA_VERSION, digests, parts)
 
 
-def brought_tables(study: Study) -> dict[str, pd.DataFrame]:
-    """The percentages of a study that were counted elsewhere, with their cells so far as they were told."""
-    return {"percentages": study.brought.percentages} if study.brought is not None else {}
+def _instead(brought: Brought, folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables that were counted elsewhere; those of an earlier run that gated here hold other numbers, and go."""
+    _forget(folder, [name for name in (*SAMPLE_TABLES, "absolute") if name not in brought.tables])
+    return brought.tables
 
 
 def tables_of(gated: Gated) -> dict[str, pd.DataFrame]:

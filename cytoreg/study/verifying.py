@@ -19,7 +19,7 @@ from cytoreg.provenance import ENGINE_VERSION, file_hash, versions
 from cytoreg.study.count_sources import with_counts
 from cytoreg.study.definition import Study, load_study
 from cytoreg.study.gates_table import gates_table
-from cytoreg.study.running import SAMPLE_TABLES, brought_tables, clinical_of, link_and_analyse, tables_of, unit_of
+from cytoreg.study.running import SAMPLE_TABLES, clinical_of, link_and_analyse, tables_of, unit_of
 from cytoreg.tables import read_json, read_table, write_json, write_tables
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def verify(
 
         again = Path(temporary)
         if loaded.brought is not None:
-            counted = brought_tables(loaded)
+            counted = loaded.brought.tables
         else:
             counted = _counted(loaded, tables_of(gated), stored if sample is not None else {})
         write_tables(again, {**counted, "failures": pd.DataFrame(list(gated.failures))})

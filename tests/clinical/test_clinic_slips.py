@@ -82,7 +82,6 @@ def test_adams_base_is_converted_with_its_value() -> None:
     "query", ["drop table visits", "delete from visits", "-- tidy\nupdate visits set esr = 1"]
 )
 def test_a_query_that_writes_is_refused_and_writes_nothing(tmp_path: Path, query: str) -> None:
-    pytest.importorskip("sqlalchemy")
     file = tmp_path / "clinic.db"
     with sqlite3.connect(file) as base:
         base.execute("create table visits (subject_id text, visit text, esr real)")

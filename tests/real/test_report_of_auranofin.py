@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from cytoreg.reports.cohort import cohort_page
 from cytoreg.reports.results import read_results
@@ -13,25 +12,18 @@ from cytoreg.study import analyse
 
 
 def test_each_answer_says_its_standing_estimand_checks_and_who_is_left_out(
-    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    auranofin: Path,
 ) -> None:
-    monkeypatch.setattr("cytoreg.reports.build", lambda folder: folder)
-    source = real / "clinical_tables" / "ra_auranofin_trial.csv"
-    (tmp_path / "trial.csv").symlink_to(source)
-    (tmp_path / "study.yaml").write_text(
-        "cytoreg: 1\nstudy: auranofin\nclinical:\n  visits: trial.csv\n"
-        "  columns: {id: subject_id, trt: arm, time: visit, y: self_assessment}\nplan: plan.yaml\n"
-    )
-    (tmp_path / "plan.yaml").write_text(
+    (auranofin / "plan.yaml").write_text(
         "cytoreg: 1\ntreatment: {control: '1'}\nanalyses:\n"
         "  moves: {type: paired_change, value: self_assessment, from: '1', to: '5', by: arm}\n"
         "  alone: {type: paired_change, value: self_assessment, from: '1', to: '3'}\n"
         "multiplicity: {families: {main: [moves]}}\n"
     )
-    analyse(tmp_path)
-    wide = pd.read_csv(source).pivot_table(index="id", columns="time", values="y")
+    analyse(auranofin)
+    wide = pd.read_csv(auranofin / "trial.csv").pivot_table(index="id", columns="time", values="y")
     both = int(wide[[1, 5]].notna().all(axis=1).sum())
-    page = cohort_page(read_results(tmp_path / "results"))
+    page = cohort_page(read_results(auranofin / "results"))
     moves, alone = (next(a for a in page["answers"] if a.name == name) for name in ("moves", "alone"))
     said = "; ".join(moves.conduct.left_out).replace("\xa0", " ")
     assert f"{both} of 302 patients are in it, {302 - both} left out" in said

@@ -114,29 +114,20 @@ def test_every_row_of_the_pilot_is_read(real: Path) -> None:
 
 
 def test_the_auranofin_trial_is_analysed_from_its_one_table(
-    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    auranofin: Path,
 ) -> None:
-    monkeypatch.setattr("cytoreg.reports.build", lambda folder: folder)
-    source = real / "clinical_tables" / "ra_auranofin_trial.csv"
-    (tmp_path / "trial.csv").symlink_to(source)
-    (tmp_path / "study.yaml").write_text(
-        "cytoreg: 1\nstudy: auranofin\n"
-        "clinical:\n  visits: trial.csv\n"
-        "  columns: {id: subject_id, trt: arm, time: visit, y: self_assessment}\n"
-        "plan: plan.yaml\n"
-    )
-    (tmp_path / "plan.yaml").write_text(
+    (auranofin / "plan.yaml").write_text(
         "cytoreg: 1\ntreatment: {control: '1'}\nanalyses:\n"
         "  moves: {type: paired_change, value: self_assessment, from: '1', to: '5', by: arm}\n"
     )
-    analyse(tmp_path)
-    trial = pd.read_csv(source)
+    analyse(auranofin)
+    trial = pd.read_csv(auranofin / "trial.csv")
     wide = trial.set_index(["id", "time"])["y"].unstack()  # noqa: PD010
     arm = trial.drop_duplicates("id").set_index("id")["trt"].astype(str)
     expected = (wide[5] - wide[1]).dropna().groupby(arm).mean()
-    results = pd.read_parquet(tmp_path / "results" / "associations.parquet")
+    results = pd.read_parquet(auranofin / "results" / "associations.parquet")
     means = results[results["term"] == "mean change"].set_index("arm")["estimate"]
     assert [means["1"], means["2"]] == pytest.approx([expected["1"], expected["2"]])
-    linked = pd.read_parquet(tmp_path / "results" / "linked.parquet")
+    linked = pd.read_parquet(auranofin / "results" / "linked.parquet")
     assert len(linked) == len(trial)
     assert linked["self_assessment"].isna().sum() == trial["y"].isna().sum()

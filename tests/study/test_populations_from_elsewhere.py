@@ -141,6 +141,16 @@ def test_what_cannot_be_is_one_line(folder: Path, change: tuple[str, str], says:
     assert "\n" not in str(refused.value)
 
 
+def test_tables_of_an_earlier_gating_do_not_stay(folder: Path) -> None:
+    results = folder / "results"
+    results.mkdir()
+    for name in ("populations", "quality"):
+        pd.DataFrame({"sample_id": ["old"]}).to_parquet(results / f"{name}.parquet")
+    run(folder)
+    assert not (results / "populations.parquet").exists()
+    assert not (results / "quality.parquet").exists()
+
+
 def test_the_command_says_how_many_samples_came(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["run", str(folder)])
