@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cytoreg.clinical.safety.exposure import poisson_rate
 from cytoreg.reports.blinding import may_show_row, withheld
 from cytoreg.reports.coefficients import value_and_interval
 from cytoreg.reports.quantities import estimate_text, term_text
 from cytoreg.reports.results import Results, records
-from cytoreg.reports.words import p_value
+from cytoreg.reports.words import counted, label, p_value
+from cytoreg.tables import read_table
 
 __all__ = ["ClaimRow", "claims_of"]
 
+SERIOUS = "serious events for a patient-year"
 ABOUT = {"answer": "", "treatment": "the arms' changes differ", "absence": "no change beyond the declared bounds"}
 
 
@@ -51,8 +54,8 @@ def claims_of(
     rows = []
     for claim in records(claims):
         same = found[(found["analysis"] == claim["analysis"]) & (found["term"] == claim["term"])]
-        for key in ("arm", "contrast"):
-            same = same[same[key] == claim[key]]
+        for key in ("arm", "contrast", "outcome"):
+            same = same[(same[key] == claim[key]) | (key == "outcome" and not claim[key])]
         if not len(same) or claim["analysis"] not in titles:
             continue
         row = records(same)[0]
@@ -61,7 +64,7 @@ def claims_of(
         kind, unit = say(row)
         truth = _planted_of(row, planted)
         ends = tuple(float(claim[key]) for key in ("estimate", "ci_low", "ci_high"))
-        about = ABOUT.get(claim["about"], "")
+        about = label(row["outcome"]) if row["type"] == "cytokines" else ABOUT.get(claim["about"], "")
         rows.append(
             ClaimRow(
                 title=titles[claim["analysis"]],
@@ -79,6 +82,47 @@ def claims_of(
                 inside=_inside(truth, ends[1], ends[2]),
                 verdict=_verdict(claim),
                 right=_right(claim, truth, _bounds(results, claim)),
+            )
+        )
+    return [*rows, *_serious(results)]
+
+
+def _serious(results: Results) -> list[ClaimRow]:
+    """Of each arm the rate of serious adverse events with its exact Poisson limits: none seen is no proof of none."""
+    read = (read_table(results.folder, name) for name in ("adverse_events", "adverse_event_groups"))
+    every, groups = read
+    if every is None or groups is None or results.blinded:
+        return []
+    whole = every[(every["soc"] == "") & (every["term"] == "")].set_index("arm")["patient_years"]
+    serious = groups[(groups["measure"] == "serious") & (groups["level"] == "serious")]
+    rows = []
+    for found in records(serious):
+        arm, events = str(found["arm"]), int(found["events"])
+        rate = poisson_rate(events, float(whole.get(arm, math.nan)))
+        truth = _planted_of(
+            {
+                "analysis": "adverse_events",
+                "term": SERIOUS,
+                "arm": arm,
+                "outcome": "",
+                "contrast": "",
+                "primary": True,
+            },
+            results.planted,
+        )
+        rows.append(
+            ClaimRow(
+                title="Are there serious adverse events?",
+                term=SERIOUS,
+                arm=arm,
+                estimate=f"{rate[0]:.2f} ({rate[1]:.2f} to {rate[2]:.2f})" if rate[0] == rate[0] else "",
+                p="",
+                p_adjusted="",
+                standing="planned",
+                planted="" if math.isnan(truth) else f"{truth:.2f}",
+                inside=_inside(truth, rate[1], rate[2]),
+                verdict=f"{counted(events, 'event')} seen" if events else "none seen",
+                right="" if math.isnan(truth) else "true" if (truth > 0) == (events > 0) else "missed",
             )
         )
     return rows

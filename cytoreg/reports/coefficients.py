@@ -32,7 +32,9 @@ __all__ = ["Found", "draw_directions", "draw_paths", "value_and_interval"]
 
 WIDTH = 440.0
 LEFT, RIGHT = 104.0, 428.0
-STEP = re.compile(r"change of (?P<later>.+) on the earlier (?P<what>change|level) of (?P<first>.+), adjusted for")
+STEP = re.compile(
+    r"change of (?P<later>.+) on the earlier (?P<what>change|level) of (?P<first>.+?)(?P<told>, by the levels before)?, adjusted for"
+)
 BOX = {"fill": "#F5F7F9", "stroke": "#9AA4AF"}
 
 
@@ -50,7 +52,8 @@ def draw_directions(rows: Sequence[Found]) -> tuple[Markup, str]:
     panels: dict[tuple[str, str], list[tuple[str, Found]]] = {}
     for row in rows:
         if (step := STEP.match(row.term)) is not None and math.isfinite(row.ends[0]):
-            panels.setdefault((step["first"], step["later"]), []).append((step["what"], row))
+            told = "changes" if step["told"] else "least squares" if step["what"] == "change" else "levels"
+            panels.setdefault((step["first"], step["later"]), []).append((told, row))
     if not panels:
         return Markup(""), "No figure: nothing could be estimated."
     parts, said, top = [], [], 18.0
@@ -65,19 +68,19 @@ def draw_directions(rows: Sequence[Found]) -> tuple[Markup, str]:
             parts.append(text(x(value), base + 17, tick_text(value), class_="tick"))
         for place, (what, row) in enumerate(found):
             y = top + 26 + 26 * place
-            colour = COLOURS[0] if what == "change" else GREY
-            filled = (
-                {"fill": colour} if what == "change" else {"fill": "#fff", "stroke": colour, "stroke_width": 1.6}
-            )
-            parts.append(text(LEFT - 8, y + 4, f"by {what}s", anchor="end", class_="tick"))
+            colour = COLOURS[0] if what == "changes" else GREY
+            hollow = {"fill": "#fff", "stroke": colour, "stroke_width": 1.6}
+            filled = hollow if what == "levels" else {"fill": colour}
+            parts.append(text(LEFT - 8, y + 4, f"by {what}", anchor="end", class_="tick"))
             if math.isfinite(row.ends[1]) and math.isfinite(row.ends[2]):
                 parts.append(line((x(row.ends[1]), y), (x(row.ends[2]), y), stroke=colour, stroke_width=2.2))
             parts.append(mark(x(row.ends[0]), y, "square" if row.primary else "circle", 4.5, **filled))
-            said.append(f"{first} first, then {later}, by {what}s: {row.estimate}")
+            said.append(f"{first} first, then {later}, by {what}: {row.estimate}")
         top = base + 44
     caption = (
-        "The later change of one value for each unit of the earlier change (filled) or level (hollow) of the other, with its "
-        "95 % interval; square: the answer. Each direction has its own unit and axis; dashed: no link."
+        "The later change of one value for each unit of the earlier change of the other, by instruments (blue) or least squares "
+        "(grey), or of its earlier level (hollow), with its 95 % interval; square: the answer. Each direction has its own unit "
+        "and axis; dashed: no link."
     )
     return chart(WIDTH, top - 20, f"Which moves first. {'; '.join(said)}.", *parts), caption
 

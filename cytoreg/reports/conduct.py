@@ -40,7 +40,7 @@ ROBUST: Mapping[str, str] = {
     "change_correlation": "by ranks no distribution is assumed; error of measurement by the corrected row",
     "repeated_correlation": "none tested; its error is by the jackknife over subjects, which needs no normal residuals",
     "within_between": MMRM,
-    "lagged": "none tested; its variance is cluster-robust",
+    "lagged": "how well the values before foretell the earlier change (conditional F); its variance is cluster-robust",
     "responder": "whether the terms separate the answers",
     "roc": "none needed: the area is by ranks",
     "mediation": "none tested; what it rests on stands with its estimate",

@@ -255,7 +255,18 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "unmatched": ("side", "subject_id", "visit", "sample_id", "reason"),
     "associations": ("analysis", "type", "term", "outcome", "arm", "visit", "contrast", "family", "note"),
     "infusions": ("subject_id",),
-    "claims": ("analysis", "about", "term", "arm", "contrast", "direction", "family", "status", "verdict"),
+    "claims": (
+        "analysis",
+        "about",
+        "term",
+        "arm",
+        "contrast",
+        "outcome",
+        "direction",
+        "family",
+        "status",
+        "verdict",
+    ),
     "imputed": ("column", "visit"),
 }
 PLANTED = ("analysis", "arm", "contrast", "quantity", "planted")  # what a simulated study says of its truth

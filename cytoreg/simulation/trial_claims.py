@@ -12,6 +12,7 @@ from typing import Literal
 
 import pandas as pd
 
+from cytoreg.clinical.safety.exposure import poisson_rate
 from cytoreg.simulation.course import Course, trial_of
 from cytoreg.simulation.disease import ARMS
 from cytoreg.simulation.trial_planted import BETWEEN, trial_planted
@@ -128,14 +129,11 @@ def _verdict(claim: Claim, estimate: float, p: float) -> str:
 
 def _serious(count: int, years: float, course: Course) -> dict[str, object]:
     """Their rate for a patient-year with its exact Poisson limits; none at all is claimed where none was seen."""
-    from scipy.stats import chi2
-
-    low = float(chi2.ppf(0.025, 2 * count)) / 2 / years if count else 0.0
-    high = float(chi2.ppf(0.975, 2 * count + 2)) / 2 / years
+    rate, low, high = poisson_rate(count, years)
     return {
         "claim": "no serious adverse event (rate for a patient-year)",
         "analysis": "adverse_events",
-        "estimate": count / years,
+        "estimate": rate,
         "ci_low": low,
         "ci_high": high,
         "p": math.nan,

@@ -28,7 +28,7 @@ def trial_planted(
     quantity (how the row of `associations` that answers it begins), planted, note. Changes are those of means; arms_differ
     and treg_arms analyses of covariance on the first visit; treg_vs_das28 a partial Spearman correlation given arm and
     both first values; within_patient a correlation after the means of each visit in each arm are taken out; carried the
-    product of least-squares slopes given arm and both first values.
+    product of least-squares slopes given arm and both first values; adverse_events the rate that both arms were given.
     """
     trial = simulate_trial(patients, scenario, _SEED)
     names = list(trial.day_of)
@@ -90,6 +90,8 @@ def trial_planted(
     from_mediator = _slopes(das28[:, at], [logit[:, names.index("month1")], arm, *first])[0]
     along = to_mediator * from_mediator
     rows.append(("carried", "", "month3", BETWEEN, "das28_crp", "effect along", along, "points of DAS28-CRP"))
+    serious = "serious events for a patient-year"
+    rows += [("adverse_events", name, "", "", "", serious, trial.course.serious, "") for name in ARMS]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.assign(planted=table["planted"].round(4))
 

@@ -30,6 +30,7 @@ class Claim:
     term: str
     arm: str
     contrast: str
+    outcome: str
     direction: str
     estimate: float
     ci_low: float
@@ -42,10 +43,11 @@ class Claim:
 
 
 def claims_of(rows: Sequence[Estimate]) -> list[Claim]:
-    """The claims of all analyses, in their order: the primary row of each, its contrast of arms, its equivalence."""
+    """The claims of all analyses, in their order: the primary row of each and, where it asks of several values, that of
+    each of them, its contrast of arms, its equivalence."""
     found = []
     for row in rows:
-        if row.primary:
+        if row.primary or is_of_other_value(row):
             found.append(_claim(row, "answer"))
         elif is_absence(row):
             found.append(_claim(row, "absence"))
@@ -70,6 +72,13 @@ def is_contrast_of_arms(row: Estimate) -> bool:
     return row.type == "paired_change" and row.term.startswith("difference of mean changes")
 
 
+def is_of_other_value(row: Estimate) -> bool:
+    """Whether a row is to another cytokine what the primary row is to the first: the contrast of groups, else the change."""
+    return row.type == "cytokines" and (
+        row.term.startswith("difference of mean changes") or (row.term.startswith("mean change") and not row.arm)
+    )
+
+
 def _claim(row: Estimate, about: str) -> Claim:
     p = row.p_value if math.isnan(row.p_adjusted) else row.p_adjusted
     if math.isnan(p):
@@ -82,6 +91,7 @@ def _claim(row: Estimate, about: str) -> Claim:
         term=row.term,
         arm=row.arm,
         contrast=row.contrast,
+        outcome=row.outcome,
         direction=_direction(row, about, verdict),
         estimate=row.estimate,
         ci_low=row.ci_low,

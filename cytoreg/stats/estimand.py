@@ -167,7 +167,7 @@ def _of_within(q: Any) -> tuple[str, str]:
 
 def _of_lagged(q: Any) -> tuple[str, str]:
     what = f"change of {q.y} over {q.lag} visits, given {q.x} before it, and the reverse"
-    return what, "slope, given the value at its start, visit and arm"
+    return what, "slope, given its own earlier change, visit and arm"
 
 
 def _of_responder(q: Any) -> tuple[str, str]:

@@ -2,10 +2,10 @@
 
 A level at one visit tells of what a subject always was, and subjects who are always high in one value may always be high
 in the other: an earlier level then foretells a later change without anything moving first (Hamaker EL, Kuiper RM, Grasman
-RPPP. Psychol Methods 2015;20:102-116). Changes are free of what a subject always was, and so give the answer where there
-are visits enough; the same on levels stands beside them. Changes have a trap of their own: where both values go together at
-one visit and one wavers longer than the other, the earlier change of one tells how far the other is from its usual level
-(its own earlier change does not wholly: Nickell S. Econometrica 1981;49:1417-1426), and a lead is found that is none.
+RPPP. Psychol Methods 2015;20:102-116). Changes are free of what a subject always was. Least squares of changes has a trap of
+its own: the earlier change of a value is held fixed, and it shares the value at its end with the later one (Nickell S.
+Econometrica 1981;49:1417-1426); where both values go together at one visit and one wavers longer than the other, a lead is
+found that is none. So the changes are told by the levels before them (Anderson TW, Hsiao C. J Econom 1982;18:47-82).
 """
 
 from __future__ import annotations
@@ -27,39 +27,47 @@ from cytoreg.stats.values import LEAST_SUBJECTS, Data
 __all__ = ["lagged"]
 
 METHOD = (
-    "Which value moves first: least squares of the change of one value up to a later visit on the earlier change of the "
-    "other, with its own earlier change and what each visit does to each arm held fixed; cluster-robust variance (CR2) "
-    "with Bell and McCaffrey's degrees of freedom; both directions."
+    "Which value moves first: the change of one value up to a later visit on the earlier change of the other, with its own "
+    "earlier change and what each visit does to each arm held fixed, both changes told by both values at the visit before "
+    "them (two-stage least squares, Anderson and Hsiao); cluster-robust variance (CR2) with Bell and McCaffrey's degrees of "
+    "freedom; both directions."
 )
 LEAST_DF = 4.0
+LEAST_F = 10.0
+"""Of the first stage, below which instruments are called weak: Staiger D, Stock JH. Econometrica 1997;65:557-586."""
 LEVELS = (
     "by levels, as there are too few visits for changes: a lasting difference between subjects can look like one value "
     "leading the other"
 )
-
-
 WAVERING = (
-    "where both go together at a visit and one wavers longer than the other, that alone can look like a lead"
+    "by least squares: where both go together at a visit and one wavers longer than the other, that alone can look like "
+    "a lead"
 )
+INSTRUMENTS, CHANGES, OF_LEVELS = "by the levels before, ", "", "by level"
+"""How a row is told: changes with instruments, changes by least squares, levels by least squares."""
 
 
 @dataclass(frozen=True)
 class _Steps:
-    """What is regressed: outcome, predictor, own history, cell of visit and arm, subject; a row a step of a subject."""
+    """What is regressed: outcome, predictor, own history, cell of visit and arm, subject; a row a step of a subject.
+
+    before: both values at the start of the earlier change, (rows, 2).
+    """
 
     outcome: Any
     predictor: Any
     own: Any
+    before: Any
     cell: Any
     subject: Any
 
 
 def lagged(question: Lagged, data: Data) -> list[Estimate]:
-    """x first then y (primary), y first then x; then both on levels, as a sensitivity analysis.
+    """x first then y (primary), y first then x; then both by least squares of changes and by levels, to compare.
 
     With lag k, in the order of visits: ``y(t + k) - y(t)`` on ``x(t) - x(t - k)``, with ``y(t) - y(t - k)`` and visit x
-    arm held fixed. On levels: on ``x(t)``, with ``y(t)`` and visit x arm held fixed; this answers where there are fewer
-    than 2 k + 1 visits, and the note says what it cannot tell apart.
+    arm held fixed; instruments ``x(t - k)`` and ``y(t - k)``. On levels: on ``x(t)``, with ``y(t)`` and visit x arm held
+    fixed; this answers where there are fewer than 2 k + 1 visits, and the note says what it cannot tell apart.
     """
     x, y = (
         data.value(name, key, data.scale_of(name, question.scale, other))
@@ -67,31 +75,37 @@ def lagged(question: Lagged, data: Data) -> list[Estimate]:
     )
     wide = {question.x: _wide(x, data), question.y: _wide(y, data)}
     arms = data.arms().groupby(data.linked["subject_id"].astype(str)).first().reindex(wide[question.x].index)
-    by_change: list[Estimate] = []
-    by_level: list[Estimate] = []
-    for first, second in ((question.x, question.y), (question.y, question.x)):
-        for rows, changes in ((by_change, True), (by_level, False)):
+    rows: dict[str, list[Estimate]] = {how: [] for how in (INSTRUMENTS, CHANGES, OF_LEVELS)}
+    for how, found in rows.items():
+        for first, second in ((question.x, question.y), (question.y, question.x)):
             blank = Estimate(
                 analysis=data.analysis,
                 type=question.type,
-                term=_term(first, second, question.lag, changes),
+                term=_term(first, second, how),
                 outcome=second,
                 predictor=first,
                 contrast=f"{question.lag} visit{'s' if question.lag > 1 else ''} later",
             )
-            rows.append(_row(blank, _steps(wide[first], wide[second], arms, question.lag, changes)))
-    if np.isfinite(by_change[0].p_value) or not np.isfinite(by_level[0].p_value):
-        rows = [replace(row, note="; ".join(filter(None, [row.note, WAVERING]))) for row in by_change]
-        rows[0] = replace(rows[0], primary=True)
-        return rows + [replace(row, note="; ".join(filter(None, [SENSITIVITY, row.note]))) for row in by_level]
-    remark = "; ".join(filter(None, [by_level[0].note, LEVELS]))
-    return [replace(by_level[0], primary=True, note=remark), by_level[1]]
+            steps = _steps(wide[first], wide[second], arms, question.lag, how)
+            found.append(_row(blank, steps, instruments=how == INSTRUMENTS))
+    chosen = next((how for how in rows if np.isfinite(rows[how][0].p_value)), INSTRUMENTS)
+    remarks = {
+        INSTRUMENTS: "",
+        CHANGES: "; ".join(filter(None, [rows[INSTRUMENTS][0].note if chosen == CHANGES else "", WAVERING])),
+        OF_LEVELS: LEVELS if chosen == OF_LEVELS else "",
+    }
+    told: list[Estimate] = []
+    for how in list(rows)[list(rows).index(chosen) :]:
+        kind = "" if how == chosen else SENSITIVITY
+        told += [replace(row, note="; ".join(filter(None, [kind, row.note, remarks[how]]))) for row in rows[how]]
+    return [replace(told[0], primary=True), *told[1:]]
 
 
-def _term(first: str, second: str, lag: int, changes: bool) -> str:
+def _term(first: str, second: str, how: str) -> str:
     """`change of das28 on the earlier change of Tregs`."""
-    what = "the earlier change of" if changes else "the earlier level of"
-    return f"change of {second} on {what} {first}, adjusted for its own and visit*arm"
+    what = "level" if how == OF_LEVELS else "change"
+    told = how if how == INSTRUMENTS else ""
+    return f"change of {second} on the earlier {what} of {first}, {told}adjusted for its own and visit*arm"
 
 
 def _wide(values: pd.Series, data: Data) -> pd.DataFrame:
@@ -104,39 +118,47 @@ def _wide(values: pd.Series, data: Data) -> pd.DataFrame:
     return pd.DataFrame(table, index=subjects, columns=order)
 
 
-def _steps(first: pd.DataFrame, second: pd.DataFrame, arms: pd.Series, lag: int, changes: bool) -> _Steps:
+def _steps(first: pd.DataFrame, second: pd.DataFrame, arms: pd.Series, lag: int, how: str) -> _Steps:
     x, y = first.reindex(second.index).to_numpy(float), second.to_numpy(float)
     subjects, visits = y.shape
-    start = lag if changes else 0
-    places = np.arange(start, visits - lag)
+    back = 0 if how == OF_LEVELS else lag
+    places = np.arange(back, visits - lag)
     later = y[:, places + lag] - y[:, places]
-    before = (x[:, places] - x[:, places - lag], y[:, places] - y[:, places - lag]) if changes else None
-    seen, own = before if before is not None else (x[:, places], y[:, places])
+    before = x[:, places - back], y[:, places - back]
+    seen, own = before if how == OF_LEVELS else (x[:, places] - before[0], y[:, places] - before[1])
     arm = np.array(["" if pd.isna(name) else str(name) for name in arms.reindex(second.index)], dtype=object)
     cell = np.array([[f"{place}\x1f{name}" for place in places] for name in arm], dtype=object)
     who = np.repeat(np.arange(subjects)[:, None], len(places), axis=1)
     keep = np.isfinite(later) & np.isfinite(seen) & np.isfinite(own)
     if not keep.size:
         empty = np.empty(0)
-        return _Steps(empty, empty, empty, empty.astype(object), empty.astype(int))
-    return _Steps(later[keep], seen[keep], own[keep], cell.reshape(keep.shape)[keep], who[keep])
+        return _Steps(empty, empty, empty, np.empty((0, 2)), empty.astype(object), empty.astype(int))
+    told = np.column_stack([value[keep] for value in before])
+    return _Steps(later[keep], seen[keep], own[keep], told, cell.reshape(keep.shape)[keep], who[keep])
 
 
-def _row(blank: Estimate, steps: _Steps) -> Estimate:
+def _row(blank: Estimate, steps: _Steps, *, instruments: bool) -> Estimate:
     n = len(np.unique(steps.subject))
     blank = replace(blank, n_subjects=n, n_observations=len(steps.outcome))
     if n < LEAST_SUBJECTS:
         return replace(blank, note=f"{n} subjects with the visits that a step needs: at least {LEAST_SUBJECTS}")
-    nuisance = np.column_stack([np.ones(len(steps.outcome)), dummies(steps.cell), steps.own])
-    rank = int(np.linalg.matrix_rank(nuisance))
+    cells = _basis(np.column_stack([np.ones(len(steps.outcome)), dummies(steps.cell)]))
     unit = float(np.std(steps.predictor))
-    if unit == 0 or len(steps.outcome) <= rank + 2 or np.ptp(steps.outcome) == 0:
+    if unit == 0 or len(steps.outcome) <= cells.shape[1] + 3 or np.ptp(steps.outcome) == 0:
         return replace(blank, note="too few steps, or a value that does not vary")
-    left = np.linalg.svd(nuisance / np.maximum(np.linalg.norm(nuisance, axis=0), 1e-300), full_matrices=False)[0]
-    design = np.column_stack([steps.predictor / unit, left[:, :rank]])
-    if np.linalg.matrix_rank(design, tol=1e-8 * len(design)) < rank + 1:
+    asked = np.column_stack([steps.predictor / unit, steps.own / (np.std(steps.own) or 1.0), cells])
+    note, design, outcome = "", asked, steps.outcome
+    if instruments:
+        told = _basis(np.column_stack([cells, steps.before]))
+        design = told @ (told.T @ asked)
+        if _rank(design) == asked.shape[1]:
+            # the errors are those of the values themselves, not of what the instruments tell of them
+            slopes = np.linalg.lstsq(design, outcome, rcond=None)[0]
+            outcome = outcome + (design - asked) @ slopes
+            note = _strength(asked, design, told)
+    if _rank(design) < asked.shape[1]:
         return replace(blank, note="what is held fixed explains the earlier value wholly")
-    found = cluster_robust(steps.outcome, design, steps.subject)
+    found = cluster_robust(outcome, design, steps.subject)
     if not found.df >= LEAST_DF:
         return replace(
             blank, note=f"fewer than {LEAST_DF:.0f} degrees of freedom: too few subjects bear on this slope"
@@ -150,7 +172,39 @@ def _row(blank: Estimate, steps: _Steps) -> Estimate:
         p_value=found.p_value,
         ci_low=found.ci_low / unit,
         ci_high=found.ci_high / unit,
+        note=note,
     )
+
+
+def _basis(columns: Any) -> Any:
+    """Orthonormal columns (n, rank) of the same span."""
+    left, sizes, _ = np.linalg.svd(
+        columns / np.maximum(np.linalg.norm(columns, axis=0), 1e-300), full_matrices=False
+    )
+    return left[:, sizes > 1e-8 * sizes[0]]
+
+
+def _rank(design: Any) -> int:
+    return int(np.linalg.matrix_rank(design, tol=1e-8 * len(design)))
+
+
+def _strength(asked: Any, design: Any, told: Any) -> str:
+    """The conditional F of the first stage for the first column, told where it is weak.
+
+    Sanderson E, Windmeijer F. J Econom 2016;190:212-221: what the instruments tell of the value beyond the other one.
+    asked: (n, p) first the value, then the other and the cells; design: the same as told by the instruments; told: basis of
+    instruments and cells.
+    """
+    others = np.linalg.lstsq(design[:, 1:], asked[:, 0], rcond=None)[0]
+    apart = asked[:, 0] - asked[:, 1:] @ others
+    explained = told @ (told.T @ apart)
+    cells = _basis(asked[:, 2:])
+    own = explained - cells @ (cells.T @ explained)
+    error = float(np.sum((apart - explained) ** 2)) / max(1, len(apart) - told.shape[1])
+    strength = float(own @ own) / error if error > 0 else np.inf
+    if strength >= LEAST_F:
+        return ""
+    return f"the values before foretell the earlier change weakly (conditional F {strength:.1f}, under {LEAST_F:.0f}): a wide answer"
 
 
 def sentence(question: Lagged, row: Estimate) -> str:
@@ -164,8 +218,7 @@ def sentence(question: Lagged, row: Estimate) -> str:
         start = f"{what[0].upper()}{what[1:]} was followed by a {'rise' if row.estimate > 0 else 'fall'} of "
         start += f"{question.y} {when}"
     numbers = f"{row.estimate:+.3g} per unit, 95 % interval {row.ci_low:+.3g} to {row.ci_high:+.3g}; {p_of(row)}"
-    order = "Coming first is no proof of causing: errors of measurement, what moves both, and a value that wavers longer "
-    order += "than the other may do the same."
+    order = "Coming first is no proof of causing: errors of measurement and what moves both may do the same."
     return f"{start} ({row.n_observations} steps of {row.n_subjects} subjects; {numbers}). {NOT_CAUSE} {order}"
 
 

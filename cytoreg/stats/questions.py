@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, FiniteFloat, Tag, model_validator
 
 from cytoreg.yamlfile import StrictModel
 
@@ -51,7 +51,7 @@ def _in_order(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
-Bounds = Annotated[tuple[float, float], AfterValidator(_in_order)]
+Bounds = Annotated[tuple[FiniteFloat, FiniteFloat], AfterValidator(_in_order)]
 
 
 class PairedChange(StrictModel):
@@ -93,6 +93,15 @@ class Responder(StrictModel):
     correlation: Literal["exchangeable", "independence"] = "exchangeable"  # of a subject's visits, for GEE
     scale: Scale = "linear"  # of the value
 
+    @model_validator(mode="after")
+    def _of_all_visits(self) -> Responder:
+        if self.at is not None and self.correlation != "exchangeable":
+            raise ValueError(
+                f"found correlation: {self.correlation} and at: {self.at}; expected correlation where all visits are asked, "
+                "without at"
+            )
+        return self
+
 
 class ChangeCorrelation(StrictModel):
     """Does the change of one value go with the change of another?"""
@@ -106,8 +115,10 @@ class ChangeCorrelation(StrictModel):
     method: Literal["spearman", "pearson", "kendall"] = "spearman"
     adjust: tuple[str, ...] | None = None  # None: arm (where there is one; it always is) and baseline
     scale: Scale = "linear"  # of percentages; a clinical value stays as it is
-    x_sd: float | None = Field(None, gt=0)  # of one measurement, from replicates, on the scale of the analysis
-    y_sd: float | None = Field(None, gt=0)
+    x_sd: FiniteFloat | None = Field(
+        None, gt=0
+    )  # of one measurement, from replicates, on the scale of the analysis
+    y_sd: FiniteFloat | None = Field(None, gt=0)
     control_sample: tuple[str, ...] = ()  # subjects that are one sample measured repeatedly; not correlated
 
 
@@ -202,7 +213,7 @@ class TimeToLoss(StrictModel):
     covariate: str | None = None
     reinfusion: Literal["event", "censor", "weight"] = "censor"
     last_failure: Literal["event", "censor"] = "event"  # a failure that no later visit could confirm
-    landmark: float = Field(90.0, ge=0)  # days after the first response
+    landmark: FiniteFloat = Field(90.0, ge=0)  # days after the first response
     at_days: tuple[float, ...] = (90.0, 180.0)  # at which the share that still responds is given
     scale: Scale = "linear"
 
@@ -231,7 +242,7 @@ class Power(StrictModel):
 
     type: Literal["power"]
     analysis: str
-    effect: float  # on the scale of that analysis; for a correlation the correlation
+    effect: FiniteFloat  # on the scale of that analysis; for a correlation the correlation
     subjects: int | None = Field(None, ge=4)  # None: as many as that analysis had
 
 

@@ -238,7 +238,8 @@ def _combined(row: Estimate, areas: list[Area]) -> Estimate:
     null = float(weights**2 @ [area.null_variance for area in usable])
     notes = [f"{counted} the outcome"]
     if len(usable) < len(areas):
-        notes.append(f"{len(areas) - len(usable)} arms with fewer than {LEAST_EACH} of each left out")
+        out = len(areas) - len(usable)
+        notes.append(f"{out} arm{'s' if out > 1 else ''} with fewer than {LEAST_EACH} of each left out")
     if null <= 0:
         return replace(row, note="; ".join([*notes, "the value does not vary"]))
     se, statistic = math.sqrt(variance), (value - 0.5) / math.sqrt(null)

@@ -18,7 +18,8 @@ from cytoreg.clinical.safety import (
     safety_tables,
     shift_table,
 )
-from cytoreg.clinical.safety.ctcae import CRITERIA, canonical
+from cytoreg.clinical.safety.ctcae import canonical
+from cytoreg.clinical.safety.ctcae_criteria import CRITERIA
 from cytoreg.errors import LinkError
 
 SUBJECTS = pd.DataFrame({"subject_id": ["A", "B", "C"], "arm": ["cells", "cells", "DMARD"]})
@@ -153,9 +154,57 @@ def test_too_much_potassium_sodium_and_lymphocytes() -> None:
     assert ctcae_grade("Lymphocyte count increased", [4, 4.1, 20.1], unit="10^9/L").tolist() == [0, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("term", "high", "by_mass", "molar"),
+    [
+        ("Hypercalcemia", True, (11.5, 12.5, 13.5), (2.9, 3.1, 3.4)),
+        ("Hypocalcemia", False, (8.0, 7.0, 6.0), (2.0, 1.75, 1.5)),
+        ("Hypomagnesemia", False, (1.2, 0.9, 0.7), (0.5, 0.4, 0.3)),
+        ("Hypoglycemia", False, (55, 40, 30), (3.0, 2.2, 1.7)),
+        ("Cholesterol high", True, (300, 400, 500), (7.75, 10.34, 12.92)),
+    ],
+)
+def test_each_unit_has_the_borders_that_the_criteria_give_it(
+    term: str, high: bool, by_mass: tuple[float, ...], molar: tuple[float, ...]
+) -> None:
+    beyond, limit = (
+        (1 + 1e-6, 0.0) if high else (1 - 1e-6, 1e6)
+    )  # every value is beyond the range: grade 1 at least
+    for unit, borders in (("mg/dL", by_mass), ("mmol/L", molar)):
+        at = ctcae_grade(term, list(borders), low=limit, high=limit, unit=unit)
+        past = ctcae_grade(term, [border * beyond for border in borders], low=limit, high=limit, unit=unit)
+        assert (at.tolist(), past.tolist()) == ([1, 2, 3], [2, 3, 4])
+
+
+def test_terms_that_skip_a_grade_or_begin_elsewhere() -> None:
+    assert ctcae_grade("Hyponatremia", [135, 134, 129, 124, 119], low=135, unit="mmol/L").tolist() == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
+    assert ctcae_grade("Hypermagnesemia", [2.4, 3.0, 3.1, 8.1], high=2.4, unit="mg/dL").tolist() == [0, 1, 3, 4]
+    assert ctcae_grade("Hypertriglyceridemia", [149, 150, 301, 501, 1001], unit="mg/dL").tolist() == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
+    assert ctcae_grade("INR increased", [1.2, 1.3, 1.6, 2.6]).tolist() == [0, 1, 2, 3]
+    assert ctcae_grade("Lipase increased", [60, 61, 91, 301], high=60).tolist() == [0, 1, 2, 3]
+    assert ctcae_grade("CPK increased", [200, 501, 1001, 2001], high=200, baseline=900).tolist() == [0, 2, 3, 4]
+    assert ctcae_grade("CD4 lymphocytes decreased", [499, 199, 49], low=500, unit="cells/uL").tolist() == [2, 3, 4]
+    assert ctcae_grade("Anemia", [6.2, 6.1, 4.8], low=7.4, unit="mmol/L").tolist() == [1, 2, 3]
+
+
 def test_names_of_tests_and_terms() -> None:
     assert [canonical(name) for name in ("Alanine Aminotransferase (U/L)", "hb", "Platelets", "SGOT", "CRP")] == [
         *("ALT", "HGB", "PLAT", "AST", "CRP")
+    ]
+    assert [canonical(name) for name in ("Calcium, corrected (mg/dL)", "Calcium", "CD4 count", "CD8 count")] == [
+        *("CACR", "Calcium", "CD4", "CD8 count")
     ]
     with pytest.raises(LinkError, match="unknown term 'Anaemia'; did you mean 'Anemia'"):
         ctcae_grade("Anaemia", 1)

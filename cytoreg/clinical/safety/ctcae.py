@@ -8,89 +8,17 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from cytoreg.clinical.safety.adverse_events import count_by
+from cytoreg.clinical.safety.ctcae_criteria import CANONICAL, CRITERIA, MOLAR, Criterion
 from cytoreg.clinical.safety.labs import read_labs
 from cytoreg.clinical.safety.population import Population, population_of
 from cytoreg.errors import LinkError, suggest
 
-__all__ = ["CRITERIA", "Criterion", "canonical", "ctcae_grade", "grade_table"]
-
-# Other names of a test, lower case, without blanks and marks.
-_ALIASES = {
-    "ALT": ("alt", "alat", "sgpt", "gpt", "alanineaminotransferase"),
-    "AST": ("ast", "asat", "sgot", "got", "aspartateaminotransferase"),
-    "ALP": ("alp", "ap", "alkalinephosphatase"),
-    "GGT": ("ggt", "gammaglutamyltransferase", "gammagt"),
-    "BILI": ("bili", "bilirubin", "totalbilirubin", "tbil", "tbili", "bilirubintotal"),
-    "CREAT": ("creat", "crea", "creatinine"),
-    "HGB": ("hgb", "hb", "haemoglobin", "hemoglobin"),
-    "NEUT": ("neut", "anc", "neutrophils", "neutrophil"),
-    "LYM": ("lym", "lymph", "lymphocytes", "lymphocyte"),
-    "PLAT": ("plat", "plt", "platelet", "platelets", "thrombocytes"),
-    "WBC": ("wbc", "leukocytes", "leucocytes", "leukocyte"),
-    "ALB": ("alb", "albumin"),
-    "K": ("k", "potassium"),
-    "SODIUM": ("na", "sodium"),
-}
-_CANONICAL = {alias: name for name, aliases in _ALIASES.items() for alias in aliases}
-
-# What one of a unit is in the unit of the criterion, by the kind of quantity.
-_CELLS = {  # 10^9/L
-    **dict.fromkeys(
-        ("10^9/l", "10e9/l", "x10^9/l", "10*9/l", "g/l", "gi/l", "giga/l", "10^3/ul", "10^3/µl", "k/ul"), 1.0
-    ),
-    **dict.fromkeys(("thousand/ul", "thou/ul", "x10^3/ul", "10*3/ul", "1000/ul", "/nl"), 1.0),
-    **dict.fromkeys(("/ul", "/µl", "cells/ul", "cells/µl", "/mm3", "/mm^3", "cells/mm3"), 1e-3),
-}
-_GRAM_PER_L = {"g/l": 1.0, "g/dl": 10.0, "mmol/l": 100 / 6.2}  # of haemoglobin: 6.2 mmol/L stand beside 100 g/L
-_ALBUMIN = {"g/l": 1.0, "g/dl": 10.0}
-_MMOL = {"mmol/l": 1.0, "meq/l": 1.0}
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """A term of CTCAE.
-
-    test: its laboratory test. high: too much, else too little. limits: the borders of grades 1 to 4, NaN for a
-    grade that a value does not decide; for `relative` ones multiples of the upper limit (or of an abnormal
-    baseline), else amounts in the unit of `units`, grade 1 beginning at the limit of the reference range where
-    its border is None.
-    """
-
-    term: str
-    test: str
-    high: bool
-    limits: tuple[float | None, float, float, float]
-    relative: bool = False
-    first_of_baseline: float = math.nan  # the lowest multiple of an abnormal baseline that is grade 1
-    first_inclusive: bool = True
-    units: dict[str, float] | None = None
-
-
-CRITERIA: tuple[Criterion, ...] = (
-    Criterion("Alanine aminotransferase increased", "ALT", True, (1, 3, 5, 20), True, 1.5),
-    Criterion("Aspartate aminotransferase increased", "AST", True, (1, 3, 5, 20), True, 1.5),
-    Criterion("Alkaline phosphatase increased", "ALP", True, (1, 2.5, 5, 20), True, 2.0),
-    Criterion("GGT increased", "GGT", True, (1, 2.5, 5, 20), True, 2.0),
-    Criterion("Blood bilirubin increased", "BILI", True, (1, 1.5, 3, 10), True, 1.0, False),
-    Criterion("Creatinine increased", "CREAT", True, (1, 1.5, 3, 6), True),
-    Criterion("Anemia", "HGB", False, (None, 100, 80, math.nan), units=_GRAM_PER_L),
-    Criterion("Neutrophil count decreased", "NEUT", False, (None, 1.5, 1.0, 0.5), units=_CELLS),
-    Criterion("Lymphocyte count decreased", "LYM", False, (None, 0.8, 0.5, 0.2), units=_CELLS),
-    Criterion("Lymphocyte count increased", "LYM", True, (math.nan, 4, 20, math.nan), units=_CELLS),
-    Criterion("Platelet count decreased", "PLAT", False, (None, 75, 50, 25), units=_CELLS),
-    Criterion("White blood cell decreased", "WBC", False, (None, 3, 2, 1), units=_CELLS),
-    Criterion("Leukocytosis", "WBC", True, (math.nan, math.nan, 100, math.nan), units=_CELLS),
-    Criterion("Hypoalbuminemia", "ALB", False, (None, 30, 20, math.nan), units=_ALBUMIN),
-    Criterion("Hyperkalemia", "K", True, (None, 5.5, 6, 7), units=_MMOL),
-    Criterion("Hypokalemia", "K", False, (None, math.nan, 3, 2.5), units=_MMOL),
-    Criterion("Hypernatremia", "SODIUM", True, (None, 150, 155, 160), units=_MMOL),
-)
+__all__ = ["canonical", "ctcae_grade", "grade_table"]
 
 
 def canonical(test: str) -> str:
@@ -100,7 +28,7 @@ def canonical(test: str) -> str:
     ('ALT', 'NEUT', 'ferritin')
     """
     plain = re.sub(r"\(.*?\)", "", test).casefold()
-    return _CANONICAL.get(re.sub(r"[^a-z]", "", plain), test)
+    return CANONICAL.get(re.sub(r"[^a-z0-9]", "", plain), test)
 
 
 def ctcae_grade(
@@ -131,10 +59,13 @@ def ctcae_grade(
     given, bottom, upper, start, top = (np.atleast_1d(part) for part in np.broadcast_arrays(*arrays, top))
     if criterion.relative:
         return _relative(criterion, given, upper, start, top)
-    factor = (criterion.units or {}).get(re.sub(r"\s", "", unit).casefold().replace("μ", "µ"))
+    plain, limits = re.sub(r"\s", "", unit).casefold().replace("μ", "µ"), criterion.limits
+    factor = criterion.units.get(plain)
+    if factor is None and criterion.molar is not None:
+        factor, limits = MOLAR.get(plain), criterion.molar
     if factor is None:
         return np.full(given.shape, np.nan)
-    return _absolute(criterion, given * factor, (upper if criterion.high else bottom) * factor)
+    return _absolute(criterion, limits, given * factor, (upper if criterion.high else bottom) * factor)
 
 
 def grade_table(labs: pd.DataFrame, subjects: pd.DataFrame, control: str | None = None) -> pd.DataFrame:
@@ -213,18 +144,24 @@ def _relative(
         by_baseline = 2.0 * (of_baseline > 1.5) + 1.0 * (of_baseline > 3)
         return np.where(np.isnan(by_limit), np.nan, np.fmax(by_limit, by_baseline))
     first = criterion.first_of_baseline
+    if math.isnan(first):
+        return by_limit
     begun = of_baseline >= first if criterion.first_inclusive else of_baseline > first
     by_baseline = 1.0 * begun + sum(1.0 * (of_baseline > border) for border in borders)
     return np.where(baseline > baseline_high, by_baseline, by_limit)
 
 
-def _absolute(criterion: Criterion, value: np.ndarray, limit: np.ndarray) -> np.ndarray:
-    """Grades by amounts; grade 1 begins beyond the limit of the reference range."""
-    begin, *borders = criterion.limits
+def _absolute(
+    criterion: Criterion, limits: tuple[float | None, ...], value: np.ndarray, limit: np.ndarray
+) -> np.ndarray:
+    """Grades by amounts; grade 1 begins beyond the limit of the reference range, or at a border of its own."""
+    begin, *borders = limits
     past = np.greater if criterion.high else np.less
     grade = np.where(past(value, limit), 1.0, 0.0) if begin is None else np.zeros(value.shape)
+    if begin is not None and not math.isnan(begin):
+        grade = np.where(value >= begin if criterion.first_inclusive else past(value, begin), 1.0, 0.0)
     for index, border in enumerate(borders, start=2):
-        if not math.isnan(border):
+        if border is not None and not math.isnan(border):
             grade = np.where(past(value, border), float(index), grade)
     unknown = np.isnan(value) | ((begin is None) & np.isnan(limit) & (grade == 0))
     return np.where(unknown, np.nan, grade)
