@@ -26,6 +26,7 @@ FIRST = ("population", "population_id", "name", "count")  # columns of the popul
 OWN = re.compile(
     rf"{','.join(FIRST)},|population +count +% of parent +95 % interval|\[\s*(\{{\s*\"population\":|\]\s*$)"
 )
+EVENTS = (".fcs", ".h5ad")  # endings of what holds events and no table
 LISTED = 100  # of the events that FlowKit decides otherwise
 
 
@@ -68,6 +69,10 @@ def command(
             help="How events are counted: events (true shapes) or flowjo (bins); else the template's rule.",
         ),
     ] = None,
+    sample: Annotated[
+        str | None,
+        Option("--sample", metavar="NAME", help="Whose gates of a workspace, where the file has another name."),
+    ] = None,
     bootstrap: Annotated[
         int,
         Option("--bootstrap", metavar="N", help="Replicates for the intervals of gate placement: 16 to 64, or 0."),
@@ -87,6 +92,7 @@ def command(
 
     Example: cytoreg gate tube.fcs --template treg_foxp3 --fmo CD25=fmo_cd25.fcs --format csv
     """
+    from cytoreg.errors import StudyError
     from cytoreg.fcs.atomic import may_be_written
     from cytoreg.interop import gate
 
@@ -97,6 +103,10 @@ def command(
     if target is not None:
         inputs = [str(path) for path in (file, template, compensation, *(controls or {}).values()) if path]
         may_be_written(target, inputs, replace=force or (not export and _is_own(target)))
+    if out is not None and not export and out.suffix.casefold() in EVENTS:
+        raise StudyError(
+            f"--out {out}: {out.suffix} holds events; say whose with --export POP, or name a .csv for the table"
+        )
     result = gate(
         file,
         template,
@@ -105,6 +115,7 @@ def command(
         compensation=compensation,
         controls=controls,
         rule=rule,
+        gates_of=sample,
         seed=seed,
         bootstrap=bootstrap,
     )

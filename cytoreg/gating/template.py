@@ -184,7 +184,10 @@ class Template:
             return fits[0]
         name = sample if isinstance(sample, str) else sample.name
         if not found:
-            raise TemplateError(f"{self.name}: holds no gates for sample {name!r}; {suggest(name, self.samples)}")
+            named = "" if isinstance(sample, str) else "; name the one whose gates are meant (--sample, gates_of)"
+            raise TemplateError(
+                f"{self.name}: holds no gates for sample {name!r}; {suggest(name, self.samples)}{named}"
+            )
         raise TemplateError(f"{self.name}: sample {name!r} fits several of its samples: {', '.join(fits)}")
 
     def with_populations(self, populations: Sequence[Population]) -> Template:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cytoreg import gating
+from cytoreg.errors import TemplateError
 from cytoreg.fcs.read import read_fcs
 from cytoreg.fcs.sample import Sample
 from cytoreg.fcs.spillover import Spillover
@@ -30,6 +31,7 @@ def gate(
     compensation: File | Spillover | None = None,
     controls: Mapping[str, Sample | File] | None = None,
     rule: str | None = None,
+    gates_of: str | None = None,
     seed: int = 0,
     bootstrap: int = REPLICATES,
 ) -> Result:
@@ -40,16 +42,24 @@ def gate(
     for a file exported from it. compensation: `from_file`, `none`, a matrix file or a Spillover, in place of
     the template's. controls: marker -> the FMO tube that lacks it; `isotype` or
     `unstained` -> that control. rule: how events are counted; `events`
-    decides each against the gate's true shape; the template's where it is not given. bootstrap: replicates that say how sure the
+    decides each against the gate's true shape; the template's where it is not given. gates_of: the sample of a workspace
+    whose gates are taken, where the file is called otherwise. bootstrap: replicates that say how sure the
     placement of gates is, 16 to 64, or 0 for none; the counts do not depend on it. seed: of what is drawn for them.
 
     Raises FCSError or TemplateError with one clear line.
     """
     named = compensation is None or compensation in ("none", "from_file") or isinstance(compensation, Spillover)
     matrix = compensation if named else Path(os.fspath(compensation))  # type: ignore[arg-type]
+    read = template if isinstance(template, Template) else load_template(template)
+    if gates_of is not None:
+        if not read.samples:
+            raise TemplateError(
+                f"{read.name}: has the same gates for all samples, found the sample {gates_of!r} asked for"
+            )
+        read = read.for_sample(gates_of)
     return gating.gate(
         _opened(sample),
-        template if isinstance(template, Template) else load_template(template),
+        read,
         Choices(channels, start, matrix, bootstrap=bootstrap, seed=seed),  # type: ignore[arg-type]
         controls={marker: _opened(control) for marker, control in (controls or {}).items()},
         rule=rule,

@@ -187,7 +187,7 @@ def test_what_cannot_be_counted_is_one_clear_line(
 
 
 def test_a_severity_nobody_knows_is_refused() -> None:
-    with pytest.raises(LinkError, match="severity: found 'nasty', expected mild"):
+    with pytest.raises(LinkError, match=r"severity, row \d+: found 'nasty', expected mild"):
         event_groups(EVENTS.assign(severity="nasty"), SUBJECTS)
 
 

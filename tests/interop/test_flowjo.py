@@ -279,6 +279,36 @@ def test_each_sample_has_its_own_gates_and_groups_say_which_belong_together(tmp_
         cytoreg.gate(sample([[1, 1]], name="other.fcs"), template)
 
 
+def test_a_file_with_another_name_than_in_the_workspace_takes_the_gates_it_is_told_to(tmp_path: Path) -> None:
+    text = population("p", "RectangleGate", dimension("X", 10))
+    path = save(tmp_path / "w.wsp", sample_xml(text, XY, "tube 1.fcs"))
+    renamed = sample([[5, 0], [15, 0]], name="renamed.fcs")
+    with pytest.raises(
+        TemplateError, match=r"sample 'renamed.fcs'; there are: tube 1\.fcs; name the one .* gates_of"
+    ):
+        cytoreg.gate(renamed, path)
+    assert cytoreg.gate(renamed, path, gates_of="tube 1.fcs").mask("p").tolist() == [False, True]
+    plain = "cytoreg: 1\nname: plain\npopulations:\n  p: {gate: {range: {on: X, min: 10}}}\n"
+    (tmp_path / "plain.yaml").write_text(plain)
+    with pytest.raises(TemplateError, match="same gates for all samples"):
+        cytoreg.gate(renamed, tmp_path / "plain.yaml", gates_of="tube 1.fcs")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x1f\x8b\x08\x00rest", "is a gzip file"),
+        (b"PK\x03\x04rest", "is a zip file"),
+        (b"<Work\x00space version='20.0'>", "byte 5 is zero"),
+    ],
+)
+def test_what_is_packed_or_no_text_is_said_to_be_that(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "w.wsp"
+    path.write_bytes(content)
+    with pytest.raises(TemplateError, match=said):
+        load_template(path)
+
+
 def test_channels_with_a_stroke_in_their_name_are_found(tmp_path: Path) -> None:
     text = population("p", "RectangleGate", dimension("APC_Cy7", 10))
     words = '<Keyword name="$P1N" value="APC/Cy7"/><Keyword name="PATIENT" value="somebody"/>'

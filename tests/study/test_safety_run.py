@@ -120,7 +120,7 @@ def test_a_blinded_page_knows_no_arm_and_no_product(done: Path) -> None:
 def test_a_table_that_cannot_be_counted_is_one_line(tmp_path: Path) -> None:
     study = written(tmp_path)
     (study / "events.csv").write_text(EVENTS.replace("moderate", "nasty"), encoding="utf-8")
-    with pytest.raises(StudyError, match="severity: found 'nasty', expected mild"):
+    with pytest.raises(StudyError, match=r"severity, row \d+: found 'nasty', expected mild"):
         cytoreg.run(study)
 
 

@@ -11,22 +11,11 @@ from functools import lru_cache
 
 import pandas as pd
 
+from cytoreg.clinical.safety.columns import SEVERITIES
 from cytoreg.clinical.safety.population import NOT_GIVEN, Population, emergent_events, population_of
-from cytoreg.errors import LinkError
 
-__all__ = ["SEVERITIES", "adverse_events", "count_by", "event_groups", "fisher"]
+__all__ = ["adverse_events", "count_by", "event_groups", "fisher"]
 
-SEVERITIES = {
-    "MILD": 1,
-    "MODERATE": 2,
-    "SEVERE": 3,
-    "LIFE THREATENING": 4,
-    "LIFE-THREATENING": 4,
-    "FATAL": 5,
-    "DEATH": 5,
-    **{str(grade): grade for grade in range(1, 6)},
-    **{f"GRADE {grade}": grade for grade in range(1, 6)},
-}
 # The usual words of causality (WHO-UMC and their like), least first; others come before them, as they are.
 RELATIONS = {
     word: rank
@@ -92,12 +81,6 @@ def group_events(table: pd.DataFrame, population: Population) -> pd.DataFrame:
     parts = []
     if (table["severity"] != "").any():
         words = table["severity"].str.upper()
-        odd = ~words.isin([*SEVERITIES, ""])
-        if odd.any():
-            raise LinkError(
-                f"adverse events, column severity: found '{table.loc[odd, 'severity'].iloc[0]}', expected mild,"
-                " moderate, severe, life-threatening, fatal or a grade from 1 to 5"
-            )
         rank = words.map(SEVERITIES).fillna(0)
         worst = rank.groupby(table["subject_id"]).transform("max")
         graded = table.assign(level=words.replace("", NOT_GIVEN), rank=rank)

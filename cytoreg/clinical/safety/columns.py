@@ -14,7 +14,10 @@ import pandas as pd
 
 from cytoreg.errors import LinkError, suggest
 
-__all__ = ["EVENTS", "LABS", "SUBJECTS", "TIMES", "number", "numbers", "our_columns", "text", "truths"]
+__all__ = [
+    *("EVENTS", "LABS", "SEVERITIES", "SUBJECTS", "TIMES"),
+    *("check_severities", "number", "numbers", "our_columns", "text", "truths"),
+]
 
 Names = Mapping[str, tuple[str, ...]]
 
@@ -56,6 +59,17 @@ TIMES: Names = {
     "test": ("PARAMCD", "PARAM"),
     "value": ("AVAL",),
     "censored": ("CNSR",),
+}
+SEVERITIES = {
+    "MILD": 1,
+    "MODERATE": 2,
+    "SEVERE": 3,
+    "LIFE THREATENING": 4,
+    "LIFE-THREATENING": 4,
+    "FATAL": 5,
+    "DEATH": 5,
+    **{str(grade): grade for grade in range(1, 6)},
+    **{f"GRADE {grade}": grade for grade in range(1, 6)},
 }
 ADAM_DAYS = frozenset({"ASTDY", "AESTDY", "ADY", "LBDY"})
 YES = frozenset({"y", "yes", "true", "1", "1.0"})
@@ -135,3 +149,14 @@ def truths(words: pd.Series, place: str) -> pd.Series:
         row = int(np.flatnonzero(odd.to_numpy())[0])
         raise LinkError(f"{place}, row {row + 2}: found '{words.iloc[row]}', expected Y or N")
     return lower.isin(YES)
+
+
+def check_severities(words: pd.Series, place: str) -> None:
+    """Raises LinkError naming the row of a word that is no severity; empty is not known."""
+    odd = ~words.str.upper().isin([*SEVERITIES, ""])
+    if odd.any():
+        row = int(np.flatnonzero(odd.to_numpy())[0])
+        raise LinkError(
+            f"{place}, row {row + 2}: found '{words.iloc[row]}', expected mild, moderate, severe, life-threatening, "
+            "fatal or a grade from 1 to 5"
+        )

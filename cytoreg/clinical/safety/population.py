@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cytoreg.clinical.safety.columns import EVENTS, SUBJECTS, our_columns, truths
+from cytoreg.clinical.safety.columns import EVENTS, SUBJECTS, check_severities, our_columns, truths
 from cytoreg.clinical.timeline import natural_key
 from cytoreg.errors import LinkError, suggest
 
@@ -78,6 +78,7 @@ def emergent_events(events: pd.DataFrame, population: Population) -> tuple[pd.Da
             table[column] = ""
     if "start_day" not in table.columns:
         table["start_day"] = np.nan
+    check_severities(table["severity"], "adverse events, column severity")
     serious = "serious" in table.columns
     table["serious"] = truths(table["serious"], "adverse events, column serious") if serious else None
     table["soc"] = table["soc"].replace("", "NOT CODED")

@@ -16,6 +16,7 @@ EXCEL_EPOCH = dt.date(1899, 12, 30)
 EXCEL_FIRST = 61  # 1 March 1900: below it the two ways of counting differ
 EXCEL_LAST = 2_958_465  # 31 December 9999
 EXCEL = "excel"
+YEARS = (1900, 2100)
 ISO = ("YYYY-MM-DD", "iso")
 MARKS = (("YYYY", "%Y"), ("YY", "%y"), ("MMM", "%b"), ("MM", "%m"), ("DD", "%d"))
 PARTIAL = re.compile(r"^\d{4}(-\d{2})?$")
@@ -43,9 +44,16 @@ def read_form(form: str) -> str:
 def parse_date(value: Any, place: str, forms: Sequence[str] = (), *, partial: bool = False) -> dt.date | None:
     """A cell as a date, None where it is missing. forms: declared ones; partial: `2014-01` and `2014` are missing too.
 
-    Raises LinkError for anything that is no ISO date and fits none of the forms, and for what two forms read as two
-    different dates.
+    Raises LinkError for anything that is no ISO date and fits none of the forms, for what two forms read as two different
+    dates, and for a year that no study of today can have.
     """
+    date = _parsed(value, place, forms, partial=partial)
+    if date is not None and not YEARS[0] <= date.year <= YEARS[1]:
+        raise LinkError(f"{place}: found {date}, expected a year from {YEARS[0]} to {YEARS[1]}")
+    return date
+
+
+def _parsed(value: Any, place: str, forms: Sequence[str], *, partial: bool) -> dt.date | None:
     if value is None:
         return None
     if isinstance(value, dt.datetime):
