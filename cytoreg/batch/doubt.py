@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
+from cytoreg.gating.control_doubt import like_control
 from cytoreg.gating.methods import CONTROLS
 from cytoreg.gating.methods._fit import graded
 from cytoreg.gating.shared import FAR, far_from
@@ -20,8 +21,6 @@ from cytoreg.gating.template import Template
 __all__ = ["mark_far", "mark_like_control"]
 
 FLAG = "far_from_others"
-LIKE_CONTROL = 2.0  # times the control's share above the cut: so few, and half of them may be negative cells
-FEWEST_EXPECTED = 5.0  # of the control's share, in all tubes together, below which nothing is said
 Tables = Mapping[str, Any]
 # population id and part -> the most that its score can be, and why
 Doubts = Mapping[tuple[str, int], tuple[float, str]]
@@ -78,12 +77,9 @@ def mark_like_control(tables: MutableMapping[str, Tables], template_of: Mapping[
     for (population, kind, controls), of in above.items():
         count, parent = (sum(one[i] for one in of.values()) for i in (0, 1))
         expected = sum(n * share for _, n, share in of.values())
-        if expected < FEWEST_EXPECTED or count > LIKE_CONTROL * expected:
+        said = like_control(kind, ", ".join(controls), count, parent, expected, len(of))
+        if said is None:
             continue
-        said = (
-            f"{100 * count / parent:.2g} % of the {'tube' if len(of) == 1 else f'{len(of)} tubes'} lie above the cut and "
-            f"{100 * expected / parent:.2g} % of {', '.join(controls)}: does that {kind} control hold the marker after all?"
-        )
         for name in of:
             tables[name] = _marked(tables[name], {(population, 0): (0.0, said)}, "doubt")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cytoreg.errors import TemplateError, suggest
 from cytoreg.fcs.sample import Sample
 from cytoreg.gating.binding import Bound, Choices, bind
+from cytoreg.gating.control_doubt import doubt_controls
 from cytoreg.gating.engine import one_pass, root_of
 from cytoreg.gating.events import Events
 from cytoreg.gating.methods import CONTROLS
@@ -66,6 +67,7 @@ def gate(
         }
         asked = list(dict.fromkeys(key for found in passes.values() for key in found.proposals))
         if not asked:
+            doubt_controls(bound["full"], passes["full"])
             return Result(bound["full"], events["full"], passes["full"], again["full"])
         for tube, found in passes.items():
             settled[tube] = {**found.placed, **settled[tube]}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import cytoreg
 from cytoreg.batch import runner
 from cytoreg.batch.runner import Gated, gate_tubes
 from cytoreg.batch.sheet import Tube, TubeFile
@@ -256,3 +257,12 @@ def test_a_cut_waits_for_tubes_that_come_to_it_later(tubes: list[Tube], template
     gated = gate_tubes(full, {"treg": by_study}, choices, jobs=1)
     assert not gated.failures
     assert applied(gated, full[0].sample_id, "low")["parts"][0]["group"]["tubes"] == 6
+
+
+def test_one_tube_gated_alone_doubts_such_a_control_too(tubes: list[Tube], template: Template) -> None:
+    full, other = (next(tube.path for tube in tubes if tube.sample_id == name) for name in ("s0", "s3"))
+    true = next(tube.path for tube in tubes if tube.tube == "fmo:CD25")
+    for control, doubted in ((other, True), (true, False)):
+        result = cytoreg.gate(full, template, controls={"CD25": control})
+        flags = {row["name"]: row["flags"].split(";") for row in result.rows()}
+        assert ("doubt" in flags["CD25"]) == doubted
