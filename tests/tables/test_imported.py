@@ -261,3 +261,17 @@ def test_a_population_missing_in_one_sample_is_told(tmp_path: Path) -> None:
     found = read(tmp_path, LONG, counts=COUNTS.replace("b.fcs,T2,50\n", ""))
     assert rows(found, "file") == [("a.fcs",)]
     assert "a population of it is missing in this sample" in found.left_out["reason"].iloc[-1]
+
+
+def test_a_percentage_in_two_columns_of_other_words_is_one_and_must_agree(tmp_path: Path) -> None:
+    head = ",A | Count,A/B\\/C | Freq. of Parent,A/B\\/C | Freq. of A,A/B\\/C | Count\n"
+    (tmp_path / "t.csv").write_text(head + "s,200,25.1,25.0,50\nu,100,,10,10\n")
+    found = import_populations(tmp_path / "t.csv").table
+    assert found["percentage"].tolist() == ["B/C % of A"] * 2
+    assert found[["value", "count", "ancestor_count"]].to_numpy().tolist() == [[25, 50, 200], [10, 10, 100]]
+    (tmp_path / "t.csv").write_text(head + "s,200,25,35,50\n")
+    with pytest.raises(
+        LinkError,
+        match=r"t\.csv, row 2, column D \(.*\): found 35, but 'B/C % of A' is 25 in t\.csv, row 2, column C",
+    ):
+        import_populations(tmp_path / "t.csv")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cytoreg.errors import LinkError
 from cytoreg.tables.imported.grid import Grid
@@ -20,12 +20,16 @@ RELATIVE = {"parent": 1, "grandparent": 2}
 
 @dataclass(frozen=True)
 class Asked:
-    """A percentage of the table: the column of its value, and those of its two counts where there are any."""
+    """A percentage of the table: the column of its value, and those of its two counts where there are any.
+
+    again: columns that say the same percentage in other words, as `Freq. of Parent` and `Freq. of CD4+` of one population.
+    """
 
     name: str
     value: int
     count: int | None
     of: int | None
+    again: tuple[int, ...] = ()
 
 
 def is_flowjo(grid: Grid) -> bool:
@@ -37,7 +41,7 @@ def statistics_of(grid: Grid) -> tuple[list[Asked], list[str]]:
     """The percentages of a table, named as here (`CD25+ % of CD4+`), and the titles of columns that are something else.
 
     A frequency of total is of `root`. Where two populations have one name in different places, their paths are the
-    names. Raises LinkError for a frequency of an ancestor that is not on the path, and a percentage that is there twice.
+    names. Raises LinkError for a frequency of an ancestor that is not on the path, and a title that is there twice.
     """
     counts: dict[str, int] = {}
     wanted: list[tuple[int, str, str]] = []
@@ -74,19 +78,23 @@ def _named(grid: Grid, wanted: list[tuple[int, str, str]], counts: Mapping[str, 
     ends: dict[str, set[str]] = {}
     for path in paths:
         ends.setdefault(_last(path), set()).add(path)
-    seen: dict[str, int] = {}
+    asked: dict[str, Asked] = {}
     for place, path, above in wanted:
         name, ancestor = (_last(p) if p and len(ends[_last(p)]) == 1 else p for p in (path, above))
         text = f"{name} % of {ancestor or 'root'}"
-        if text in seen:
-            raise LinkError(f"{grid.place(1, place)}: '{text}' stands in {grid.place(1, seen[text])} already")
-        seen[text] = place
-        yield Asked(text, place, counts.get(path), counts.get(above))
+        first = asked.get(text)
+        if first is None:
+            asked[text] = Asked(text, place, counts.get(path), counts.get(above))
+        elif any(grid.titles[place] == grid.titles[other] for other in (first.value, *first.again)):
+            raise LinkError(f"{grid.place(1, place)}: '{text}' stands in {grid.place(1, first.value)} already")
+        else:
+            asked[text] = replace(first, again=(*first.again, place))
+    yield from asked.values()
 
 
 def _steps(path: str) -> list[str]:
-    """The populations of a path; a slash within a name is escaped as FlowJo does it, by doubling."""
-    return [step.replace("\x1f", "/") for step in path.replace("//", "\x1f").split("/")]
+    """The populations of a path; a slash within a name is doubled or has a backslash before it."""
+    return [step.replace("\x1f", "/") for step in path.replace("\\/", "\x1f").replace("//", "\x1f").split("/")]
 
 
 def _last(path: str) -> str:

@@ -131,6 +131,12 @@ def _flowjo(grid: Grid, table: TableMap, left: list[Left], notes: list[str]) -> 
         for want in asked:
             value = _number(grid, row, cells, want.value, declared)
             count, of = (_number(grid, row, cells, place, declared, count=True) for place in (want.count, want.of))
+            for place in want.again:
+                other = _number(grid, row, cells, place, declared)
+                if abs(other - value) > DISAGREE * max(abs(other), abs(value)):
+                    stands = f"'{want.name}' is {value:g} in {grid.place(row, want.value)}"
+                    raise LinkError(f"{grid.place(row, place)}: found {other:g}, but {stands}")
+                value = other if math.isnan(value) else value
             found = _percentage(grid.name, row, want.name, value, count, of, declared)
             if found is not None:
                 given = True
