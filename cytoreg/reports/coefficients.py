@@ -52,7 +52,7 @@ def draw_directions(rows: Sequence[Found]) -> tuple[Markup, str]:
     panels: dict[tuple[str, str], list[tuple[str, Found]]] = {}
     for row in rows:
         if (step := STEP.match(row.term)) is not None and math.isfinite(row.ends[0]):
-            told = "changes" if step["told"] else "least squares" if step["what"] == "change" else "levels"
+            told = "instruments" if step["told"] else "least squares" if step["what"] == "change" else "levels"
             panels.setdefault((step["first"], step["later"]), []).append((told, row))
     if not panels:
         return Markup(""), "No figure: nothing could be estimated."
@@ -68,10 +68,10 @@ def draw_directions(rows: Sequence[Found]) -> tuple[Markup, str]:
             parts.append(text(x(value), base + 17, tick_text(value), class_="tick"))
         for place, (what, row) in enumerate(found):
             y = top + 26 + 26 * place
-            colour = COLOURS[0] if what == "changes" else GREY
+            colour = COLOURS[0] if what == "instruments" else GREY
             hollow = {"fill": "#fff", "stroke": colour, "stroke_width": 1.6}
             filled = hollow if what == "levels" else {"fill": colour}
-            parts.append(text(LEFT - 8, y + 4, f"by {what}", anchor="end", class_="tick"))
+            parts.append(text(LEFT - 8, y + 4, what, anchor="end", class_="tick"))
             if math.isfinite(row.ends[1]) and math.isfinite(row.ends[2]):
                 parts.append(line((x(row.ends[1]), y), (x(row.ends[2]), y), stroke=colour, stroke_width=2.2))
             parts.append(mark(x(row.ends[0]), y, "square" if row.primary else "circle", 4.5, **filled))
