@@ -71,7 +71,7 @@ def _statistics(results: Results) -> list[str]:
         method = {"holm": "Holm", "benjamini_hochberg": "Benjamini–Hochberg"}[results.plan.multiplicity.method]
         said.append(f"p-values of the family “{family}” ({', '.join(names)}) are adjusted by {method}.")
     said.append(
-        "Intervals are of 95 %. Rows called descriptive are not adjusted for anything and answer no question."
+        "Intervals are of 95 %. Rows called descriptive are not adjusted for anything; they and sensitivity analyses answer no question."
     )
     return said
 

@@ -174,18 +174,20 @@ def ranges_of(rows: Sequence[tuple[str, str, tuple[float, float, float]]]) -> di
 
 
 def draw_interval(
-    kind: str, ends: tuple[float, float, float], x: Scale, words: str, *, primary: bool, descriptive: bool
+    kind: str, ends: tuple[float, float, float], x: Scale, words: str, *, primary: bool, aside: str = ""
 ) -> Markup:
     """An estimate with its interval, and the line of no effect where its kind has one; nothing without an estimate."""
     estimate, low, high = ends
     if not math.isfinite(estimate):
         return Markup("")
-    colour = GREY if descriptive else COLOURS[0]
+    colour = GREY if aside else COLOURS[0]
     null = KINDS[kind].null
     parts = [line((x(null), 1), (x(null), 19), stroke="#9AA4AF", stroke_width=1.0)] if null is not None else []
     if math.isfinite(low) and math.isfinite(high):
         parts.append(line((x(low), 10), (x(high), 10), stroke=colour, stroke_width=2.0))
-    filled = {"fill": "#fff", "stroke": colour, "stroke_width": 1.6} if descriptive else {"fill": colour}
+    filled = (
+        {"fill": "#fff", "stroke": colour, "stroke_width": 1.6} if aside == "descriptive" else {"fill": colour}
+    )
     parts.append(mark(x(estimate), 10, "square" if primary else "circle", 4.0, **filled))
     return chart(140, 20, words, *parts, class_="forest")
 

@@ -19,7 +19,7 @@ from cytoreg.reports.quantities import draw_interval, estimate_text, kind_of, ra
 from cytoreg.reports.results import Results, records
 from cytoreg.reports.trajectories import styles_of
 from cytoreg.reports.words import MINUS, label, p_value, plain, unit_of
-from cytoreg.stats.estimate import DESCRIPTIVE
+from cytoreg.stats.estimate import DESCRIPTIVE, SENSITIVITY
 from cytoreg.stats.plot_points import points
 from cytoreg.stats.questions import home_of
 from cytoreg.stats.sentence import NOT_CAUSE
@@ -29,7 +29,8 @@ __all__ = ["Answer", "EstimateRow", "answers_of", "quantity_of", "without_cautio
 
 @dataclass(frozen=True)
 class EstimateRow:
-    """One line of the table of estimates. kind: what its number is, as `kind_of` says."""
+    """One line of the table of estimates. kind: what its number is, as `kind_of` says. aside: `descriptive` or `sensitivity` where
+    it answers nothing."""
 
     term: str
     arm: str
@@ -39,7 +40,7 @@ class EstimateRow:
     p_adjusted: str
     note: str
     primary: bool
-    descriptive: bool
+    aside: str
     kind: str
     unit: str
     ends: tuple[float, float, float]  # estimate and its limits
@@ -159,8 +160,8 @@ def _scale_of(results: Results, name: str, scale: str, beside: str) -> str:
 def _row(results: Results, row: Mapping[str, Any]) -> EstimateRow:
     kind, unit = quantity_of(results, row)
     note = str(row["note"])
-    descriptive = note.startswith(DESCRIPTIVE)
-    rest = sayable_note(results, note.removeprefix(DESCRIPTIVE).removeprefix("; "))
+    said = next((start for start in (DESCRIPTIVE, SENSITIVITY) if note.startswith(start)), "")
+    rest = sayable_note(results, note.removeprefix(said).removeprefix("; "))
     ends = (float(row["estimate"]), float(row["ci_low"]), float(row["ci_high"]))
     n = f"{int(row['n_subjects']):,}"
     if row["n_observations"] != row["n_subjects"]:
@@ -178,7 +179,7 @@ def _row(results: Results, row: Mapping[str, Any]) -> EstimateRow:
         p_adjusted=p_value(row["p_adjusted"]),
         note=plain(rest),
         primary=bool(row["primary"]),
-        descriptive=descriptive,
+        aside=said.partition(":")[0],
         kind=kind,
         unit=unit,
         ends=ends,
@@ -197,7 +198,7 @@ def _with_forests(rows: Sequence[EstimateRow]) -> list[EstimateRow]:
                 scales[row.kind, row.unit],
                 f"{row.term}: {row.estimate}",
                 primary=row.primary,
-                descriptive=row.descriptive,
+                aside=row.aside,
             ),
         )
         for row in rows

@@ -97,7 +97,7 @@ def blinded(trial: Path) -> dict[str, Answer]:
 
 def drawn(kind: str, ends: tuple[float, float, float]) -> ET.Element:
     scale = ranges_of([(kind, "", ends)])[kind, ""]
-    return ET.fromstring(str(draw_interval(kind, ends, scale, "words", primary=False, descriptive=False)))
+    return ET.fromstring(str(draw_interval(kind, ends, scale, "words", primary=False)))
 
 
 def test_no_effect_is_a_half_for_an_area_and_nothing_for_a_correlation() -> None:
