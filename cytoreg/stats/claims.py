@@ -17,6 +17,7 @@ from cytoreg.stats.estimate import DESCRIPTIVE, Estimate
 __all__ = ["Claim", "claims_of", "claims_table"]
 
 LEVEL = 0.05
+NO_CLAIM = ("power", "agreement")  # they say how much can be known, not what is
 CLAIMED, NOT_CLAIMED, NO_ANSWER = "claimed", "not claimed", "no answer"
 
 
@@ -47,6 +48,8 @@ def claims_of(rows: Sequence[Estimate]) -> list[Claim]:
     each of them, its contrast of arms, its equivalence."""
     found = []
     for row in rows:
+        if row.type in NO_CLAIM:
+            continue
         if row.primary or is_of_other_value(row):
             found.append(_claim(row, "answer"))
         elif is_absence(row):

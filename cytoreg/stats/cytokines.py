@@ -196,6 +196,8 @@ def _sign_test(pairs: _Pairs, blank: Estimate) -> Estimate:
         return replace(
             blank, note=f"{SENSITIVITY}; {known} pairs can be ordered: at least {LEAST_SUBJECTS} are needed"
         )
+    tied = len(pairs.before) - known
+    said = f"{tied} pair{'s' if tied > 1 else ''} cannot be ordered or did not change" if tied else ""
     test = stats.binomtest(fell, known)
     interval = test.proportion_ci(0.95, method="exact")
     return replace(
@@ -204,7 +206,7 @@ def _sign_test(pairs: _Pairs, blank: Estimate) -> Estimate:
         ci_low=float(interval.low),
         ci_high=float(interval.high),
         p_value=float(test.pvalue),
-        note=f"{SENSITIVITY}; {len(pairs.before) - known} pairs cannot be ordered or did not change",
+        note="; ".join(filter(None, [SENSITIVITY, said])),
     )
 
 
