@@ -33,7 +33,7 @@ __all__ = ["Found", "draw_directions", "draw_paths", "value_and_interval"]
 WIDTH = 440.0
 LEFT, RIGHT = 104.0, 428.0
 STEP = re.compile(
-    r"change of (?P<later>.+) on the earlier (?P<what>change|level) of (?P<first>.+?)(?P<told>, by the levels before)?, adjusted for"
+    r"change of (?P<later>.+) on the earlier (?P<what>change|level) of (?P<first>.+?)(, by the values (?P<when>before|a visit earlier))?, adjusted for"
 )
 BOX = {"fill": "#F5F7F9", "stroke": "#9AA4AF"}
 
@@ -52,7 +52,8 @@ def draw_directions(rows: Sequence[Found]) -> tuple[Markup, str]:
     panels: dict[tuple[str, str], list[tuple[str, Found]]] = {}
     for row in rows:
         if (step := STEP.match(row.term)) is not None and math.isfinite(row.ends[0]):
-            told = "instruments" if step["told"] else "least squares" if step["what"] == "change" else "levels"
+            plain = "least squares" if step["what"] == "change" else "levels"
+            told = {None: plain, "before": "instruments"}.get(step["when"], "earlier ones")
             panels.setdefault((step["first"], step["later"]), []).append((told, row))
     if not panels:
         return Markup(""), "No figure: nothing could be estimated."
@@ -78,8 +79,8 @@ def draw_directions(rows: Sequence[Found]) -> tuple[Markup, str]:
             said.append(f"{first} first, then {later}, by {what}: {row.estimate}")
         top = base + 44
     caption = (
-        "The later change of one value for each unit of the earlier change of the other, by instruments (blue) or least squares "
-        "(grey), or of its earlier level (hollow), with its 95 % interval; square: the answer. Each direction has its own unit "
+        "The later change of one value for each unit of the earlier change of the other, by instruments (blue), by instruments "
+        "a visit earlier or least squares (grey), or of its earlier level (hollow), with its 95 % interval; square: the answer. Each direction has its own unit "
         "and axis; dashed: no link."
     )
     return chart(WIDTH, top - 20, f"Which moves first. {'; '.join(said)}.", *parts), caption

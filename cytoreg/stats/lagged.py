@@ -5,7 +5,9 @@ in the other: an earlier level then foretells a later change without anything mo
 RPPP. Psychol Methods 2015;20:102-116). Changes are free of what a subject always was. Least squares of changes has a trap of
 its own: the earlier change of a value is held fixed, and it shares the value at its end with the later one (Nickell S.
 Econometrica 1981;49:1417-1426); where both values go together at one visit and one wavers longer than the other, a lead is
-found that is none. So the changes are told by the levels before them (Anderson TW, Hsiao C. J Econom 1982;18:47-82).
+found that is none. So the values at the visit before serve as instruments for the changes (Anderson TW, Hsiao C. J Econom
+1982;18:47-82). Errors of measurement, which stand in those values and in the changes alike, can still look like a lead;
+the values one visit earlier are free of that, and tell much less.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ __all__ = ["lagged"]
 
 METHOD = (
     "Which value moves first: the change of one value up to a later visit on the earlier change of the other, with its own "
-    "earlier change and what each visit does to each arm held fixed, both changes told by both values at the visit before "
-    "them (two-stage least squares, Anderson and Hsiao); cluster-robust variance (CR2) with Bell and McCaffrey's degrees of "
-    "freedom; both directions."
+    "earlier change and what each visit does to each arm held fixed, by two-stage least squares with both values at the visit "
+    "before as instruments for the two earlier changes (Anderson and Hsiao); cluster-robust variance (CR2) with Bell and "
+    "McCaffrey's degrees of freedom; both directions."
 )
 LEAST_DF = 4.0
 LEAST_F = 10.0
@@ -43,15 +45,17 @@ WAVERING = (
     "by least squares: where both go together at a visit and one wavers longer than the other, that alone can look like "
     "a lead"
 )
-INSTRUMENTS, CHANGES, OF_LEVELS = "by the levels before, ", "", "by level"
-"""How a row is told: changes with instruments, changes by least squares, levels by least squares."""
+MEASURED = "errors of measurement that last no longer than a visit can look like a lead; by the values a visit earlier they cannot"
+INSTRUMENTS, EARLIER = "by the values before, ", "by the values a visit earlier, "
+CHANGES, OF_LEVELS = "", "by level"
+"""How a row is told: changes with instruments, with earlier ones, by least squares; levels by least squares."""
 
 
 @dataclass(frozen=True)
 class _Steps:
     """What is regressed: outcome, predictor, own history, cell of visit and arm, subject; a row a step of a subject.
 
-    before: both values at the start of the earlier change, (rows, 2).
+    before: both values at the start of the earlier change, or a lag before it, (rows, 2).
     """
 
     outcome: Any
@@ -63,11 +67,12 @@ class _Steps:
 
 
 def lagged(question: Lagged, data: Data) -> list[Estimate]:
-    """x first then y (primary), y first then x; then both by least squares of changes and by levels, to compare.
+    """x first then y (primary), y first then x; then both with earlier instruments, by least squares of changes, and by levels.
 
     With lag k, in the order of visits: ``y(t + k) - y(t)`` on ``x(t) - x(t - k)``, with ``y(t) - y(t - k)`` and visit x
-    arm held fixed; instruments ``x(t - k)`` and ``y(t - k)``. On levels: on ``x(t)``, with ``y(t)`` and visit x arm held
-    fixed; this answers where there are fewer than 2 k + 1 visits, and the note says what it cannot tell apart.
+    arm held fixed; instruments ``x(t - k)`` and ``y(t - k)``, or ``x(t - 2 k)`` and ``y(t - 2 k)``. On levels: on ``x(t)``,
+    with ``y(t)`` and visit x arm held fixed; this answers where nobody has the 2 k + 1 visits that changes need, and the note
+    says what it cannot tell apart.
     """
     x, y = (
         data.value(name, key, data.scale_of(name, question.scale, other))
@@ -75,36 +80,41 @@ def lagged(question: Lagged, data: Data) -> list[Estimate]:
     )
     wide = {question.x: _wide(x, data), question.y: _wide(y, data)}
     arms = data.arms().groupby(data.linked["subject_id"].astype(str)).first().reindex(wide[question.x].index)
-    rows: dict[str, list[Estimate]] = {how: [] for how in (INSTRUMENTS, CHANGES, OF_LEVELS)}
+    rows: dict[str, list[Estimate]] = {how: [] for how in (INSTRUMENTS, EARLIER, CHANGES, OF_LEVELS)}
     for how, found in rows.items():
-        for first, second in ((question.x, question.y), (question.y, question.x)):
+        for earlier, later in ((question.x, question.y), (question.y, question.x)):
             blank = Estimate(
                 analysis=data.analysis,
                 type=question.type,
-                term=_term(first, second, how),
-                outcome=second,
-                predictor=first,
+                term=_term(earlier, later, how),
+                outcome=later,
+                predictor=earlier,
                 contrast=f"{question.lag} visit{'s' if question.lag > 1 else ''} later",
             )
-            steps = _steps(wide[first], wide[second], arms, question.lag, how)
-            found.append(_row(blank, steps, instruments=how == INSTRUMENTS))
-    chosen = next((how for how in rows if np.isfinite(rows[how][0].p_value)), INSTRUMENTS)
-    remarks = {
-        INSTRUMENTS: "",
-        CHANGES: "; ".join(filter(None, [rows[INSTRUMENTS][0].note if chosen == CHANGES else "", WAVERING])),
-        OF_LEVELS: LEVELS if chosen == OF_LEVELS else "",
-    }
-    told: list[Estimate] = []
-    for how in list(rows)[list(rows).index(chosen) :]:
-        kind = "" if how == chosen else SENSITIVITY
-        told += [replace(row, note="; ".join(filter(None, [kind, row.note, remarks[how]]))) for row in rows[how]]
-    return [replace(told[0], primary=True), *told[1:]]
+            steps = _steps(wide[earlier], wide[later], arms, question.lag, how)
+            found.append(_row(blank, steps, instruments=how in (INSTRUMENTS, EARLIER)))
+    by_levels = rows[INSTRUMENTS][0].n_observations == 0 < rows[OF_LEVELS][0].n_observations
+    first, remark, others = (
+        (OF_LEVELS, LEVELS, ()) if by_levels else (INSTRUMENTS, MEASURED, (EARLIER, CHANGES, OF_LEVELS))
+    )
+    answer = [replace(row, note=_joined(row.note, remark)) for row in rows[first]]
+    back = [
+        replace(row, note=_joined(SENSITIVITY, row.note, WAVERING if how == CHANGES else ""))
+        for how in others
+        for row in rows[how]
+        if row.n_observations
+    ]
+    return [replace(answer[0], primary=True), answer[1], *back]
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def _term(first: str, second: str, how: str) -> str:
     """`change of das28 on the earlier change of Tregs`."""
     what = "level" if how == OF_LEVELS else "change"
-    told = how if how == INSTRUMENTS else ""
+    told = how if how in (INSTRUMENTS, EARLIER) else ""
     return f"change of {second} on the earlier {what} of {first}, {told}adjusted for its own and visit*arm"
 
 
@@ -121,15 +131,17 @@ def _wide(values: pd.Series, data: Data) -> pd.DataFrame:
 def _steps(first: pd.DataFrame, second: pd.DataFrame, arms: pd.Series, lag: int, how: str) -> _Steps:
     x, y = first.reindex(second.index).to_numpy(float), second.to_numpy(float)
     subjects, visits = y.shape
-    back = 0 if how == OF_LEVELS else lag
+    back = {OF_LEVELS: 0, EARLIER: 2 * lag}.get(how, lag)
     places = np.arange(back, visits - lag)
     later = y[:, places + lag] - y[:, places]
     before = x[:, places - back], y[:, places - back]
-    seen, own = before if how == OF_LEVELS else (x[:, places] - before[0], y[:, places] - before[1])
+    own, seen = (
+        value[:, places] if how == OF_LEVELS else value[:, places] - value[:, places - lag] for value in (y, x)
+    )
     arm = np.array(["" if pd.isna(name) else str(name) for name in arms.reindex(second.index)], dtype=object)
     cell = np.array([[f"{place}\x1f{name}" for place in places] for name in arm], dtype=object)
     who = np.repeat(np.arange(subjects)[:, None], len(places), axis=1)
-    keep = np.isfinite(later) & np.isfinite(seen) & np.isfinite(own)
+    keep = np.logical_and.reduce([np.isfinite(value) for value in (later, seen, own, *before)])
     if not keep.size:
         empty = np.empty(0)
         return _Steps(empty, empty, empty, np.empty((0, 2)), empty.astype(object), empty.astype(int))
@@ -204,7 +216,7 @@ def _strength(asked: Any, design: Any, told: Any) -> str:
     strength = float(own @ own) / error if error > 0 else np.inf
     if strength >= LEAST_F:
         return ""
-    return f"the values before foretell the earlier change weakly (conditional F {strength:.1f}, under {LEAST_F:.0f}): a wide answer"
+    return f"weak instruments (conditional F {strength:.1f}, below {LEAST_F:.0f}): the interval is wide"
 
 
 def sentence(question: Lagged, row: Estimate) -> str:

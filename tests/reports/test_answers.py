@@ -165,8 +165,8 @@ def test_every_analysis_of_these_has_a_figure_that_says_its_numbers(answers: dic
         assert answers[name].rows[0].estimate in figure.replace("&#39;", "'")
     first = ET.fromstring(str(answers["first"].figure))
     assert (
-        len([node for node in first.iter() if node.tag in ("rect", "circle")]) == 6
-    )  # two directions, three ways each
+        len([node for node in first.iter() if node.tag in ("rect", "circle")]) == 8
+    )  # two directions, four ways each
 
 
 def test_the_area_under_the_drawn_corners_is_the_area(trial: Path) -> None:
