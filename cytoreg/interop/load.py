@@ -21,7 +21,13 @@ __all__ = ["load_template", "read_template"]
 # Each has `recognises(head) -> bool` and `read(path) -> (template, what could not be carried over)`; one that may hold
 # hundreds of samples also `load(path) -> template`, which makes of each only what is asked for.
 FORMATS = ("gatingml", "diva", "opencyto", "flowjo")
-PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip"}
+PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
 WIDE = (b"\xff\xfe", b"\xfe\xff")  # UTF-16 is full of zeros
 _HEAD = 65_536  # a licence may stand before the root element
 
@@ -68,6 +74,8 @@ def _reader_for(path: Path) -> Any:
         raise TemplateError(f"{path}: cannot be read ({problem.strerror or problem})") from None
     if (packed := next((kind for magic, kind in PACKED.items() if head.startswith(magic)), None)) is not None:
         raise TemplateError(f"{path}: is a {packed} file, expected gates; unpack it first")
+    if head.startswith((b"FCS2.", b"FCS3.")):
+        raise TemplateError(f"{path}: is an FCS file, expected gates")
     if b"\0" in head and not head.startswith(WIDE):
         raise TemplateError(f"{path}: is no text: byte {head.index(0)} is zero; expected YAML, CSV or XML")
     modules = (importlib.import_module(f"cytoreg.interop.{name}") for name in FORMATS)

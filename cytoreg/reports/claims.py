@@ -18,7 +18,7 @@ from cytoreg.reports.results import Results, records
 from cytoreg.reports.words import counted, label, p_value
 from cytoreg.tables import read_table
 
-__all__ = ["ClaimRow", "claims_of"]
+__all__ = ["SERIOUS", "ClaimRow", "claims_of"]
 
 SERIOUS = "serious events for a patient-year"
 ABOUT = {"answer": "", "treatment": "the arms' changes differ", "absence": "no change beyond the declared bounds"}
@@ -112,13 +112,15 @@ def _serious(results: Results) -> list[ClaimRow]:
         )
         rows.append(
             ClaimRow(
-                title="Are there serious adverse events?",
+                title="Were serious treatment-emergent adverse events seen?",
                 term=SERIOUS,
                 arm=arm,
-                estimate=f"{rate[0]:.2f} ({rate[1]:.2f} to {rate[2]:.2f})" if rate[0] == rate[0] else "",
+                estimate=f"{rate[0]:.2f} ({rate[1]:.2f} to {rate[2]:.2f})"
+                if rate[0] == rate[0]
+                else f"{found['subjects']} of {counted(int(found['n']), 'patient')}; exposure not known",
                 p="",
                 p_adjusted="",
-                standing="planned",
+                standing="counted, not tested",
                 planted="" if math.isnan(truth) else f"{truth:.2f}",
                 inside=_inside(truth, rate[1], rate[2]),
                 verdict=f"{counted(events, 'event')} seen" if events else "none seen",

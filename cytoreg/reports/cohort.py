@@ -14,7 +14,7 @@ from markupsafe import Markup
 from cytoreg.clinical.timeline import natural_key
 from cytoreg.gating.naming import steps_of
 from cytoreg.reports.blinding import unmatched_of
-from cytoreg.reports.claims import claims_of
+from cytoreg.reports.claims import SERIOUS, claims_of
 from cytoreg.reports.flags import Flags, flag_text, flags_of
 from cytoreg.reports.quantities import NO_EFFECT
 from cytoreg.reports.questions import Answer, answers_of, quantity_of, without_caution
@@ -63,6 +63,7 @@ def cohort_page(results: Results) -> dict[str, Any]:
         "unmatched": records(unmatched_of(results)),
         "claims": claims,
         "has_truth": any(row.planted for row in claims),
+        "has_serious": any(row.term == SERIOUS for row in claims),
         "no_effect": NO_EFFECT,
     }
 

@@ -214,7 +214,10 @@ class TimeToLoss(StrictModel):
     reinfusion: Literal["event", "censor", "weight"] = "censor"
     last_failure: Literal["event", "censor"] = "event"  # a failure that no later visit could confirm
     landmark: FiniteFloat = Field(90.0, ge=0)  # days after the first response
-    at_days: tuple[float, ...] = (90.0, 180.0)  # at which the share that still responds is given
+    at_days: tuple[Annotated[FiniteFloat, Field(ge=0)], ...] = (
+        90.0,
+        180.0,
+    )  # at which the share that still responds is given
     scale: Scale = "linear"
 
 

@@ -199,6 +199,72 @@ def test_terms_that_skip_a_grade_or_begin_elsewhere() -> None:
     assert ctcae_grade("Anemia", [6.2, 6.1, 4.8], low=7.4, unit="mmol/L").tolist() == [1, 2, 3]
 
 
+def test_a_milliequivalent_of_an_ion_with_two_charges_is_half_a_millimole() -> None:
+    assert ctcae_grade("Hypermagnesemia", 1.7, low=1.3, high=2.1, unit="mEq/L") == 0
+    assert ctcae_grade("Hypomagnesemia", 0.9, low=1.3, unit="mEq/L") == 2  # 0.45 mmol/L
+    assert ctcae_grade("Hypercalcemia", 4.8, high=5.3, unit="mEq/L") == 0
+    assert ctcae_grade("Hypercalcemia (ionized)", [2.3, 4.8], high=[2.6, 5.3], unit="mEq/L").tolist() == [0, 4]
+    assert ctcae_grade("Hypocalcemia (ionized)", 4.5, low=4.4, unit="mg/dL") == 0
+    assert ctcae_grade("Hyperkalemia", 5.6, high=5, unit="mEq/L") == 2
+    assert np.isnan(ctcae_grade("Hypoglycemia", 4, low=3.9, unit="mEq/L")).all()
+
+
+@pytest.mark.parametrize("term", [c.term for c in CRITERIA if c.units and c.limits[0] is None])
+def test_no_accepted_unit_makes_a_value_within_its_range_a_high_grade(term: str) -> None:
+    """Usual ranges in the unit of the criterion, put into each unit that is taken."""
+    usual = {
+        "HGB": (120, 160),
+        "NEUT": (1.8, 7.5),
+        "LYM": (1, 4),
+        "CD4": (0.5, 1.5),
+        "PLAT": (150, 400),
+        "WBC": (4, 10),
+        "ALB": (35, 50),
+        "K": (3.5, 5),
+        "SODIUM": (135, 145),
+        "CACR": (8.6, 10.2),
+        "CAION": (1.15, 1.3),
+        "MG": (1.7, 2.2),
+        "GLUC": (70, 99),
+        "CHOL": (120, 200),
+    }
+    molar = {"HGB": (7.4, 9.9), "CACR": (2.15, 2.55), "MG": (0.7, 0.9), "GLUC": (3.9, 5.5), "CHOL": (3.1, 5.2)}
+    criterion = next(found for found in CRITERIA if found.term == term)
+    for units, (low, high) in (
+        (criterion.units, usual[criterion.test]),
+        (criterion.molar_units, molar.get(criterion.test, (0, 0))),
+    ):
+        for unit, factor in units.items():
+            graded = ctcae_grade(
+                term, [low / factor, high / factor], low=low / factor, high=high / factor, unit=unit
+            )
+            assert graded.tolist() == [0, 0], unit
+
+
+def test_other_specimens_and_fractions_are_other_tests() -> None:
+    names = (
+        "Glucose (urine)",
+        "Cholesterol (HDL)",
+        "CK (MB)",
+        "Calcium (ionized)",
+        "ALT (SGPT)",
+        "Neutrophils (10^9/L)",
+        "Lymphocytes (abs)",
+    )
+    assert [canonical(name) for name in names] == [*names[:3], "CAION", "ALT", "NEUT", "LYM"]
+    subjects = pd.DataFrame({"subject_id": ["a"], "arm": ["x"]})
+    rows = [
+        ("a", "GLUC", spec, visit, value, "mg/dL", 70, 99)
+        for visit in ("BASELINE", "W4")
+        for spec, value in (("URINE", 0), ("SERUM", 80))
+    ]
+    labs = pd.DataFrame(
+        rows, columns=["USUBJID", "LBTESTCD", "LBSPEC", "VISIT", "LBSTRESN", "LBSTRESU", "LBSTNRLO", "LBSTNRHI"]
+    )
+    graded = grade_table(labs, subjects)
+    assert set(graded["term"]) == {"Hypoglycemia"} and graded["subjects"].sum() == 0
+
+
 def test_names_of_tests_and_terms() -> None:
     assert [canonical(name) for name in ("Alanine Aminotransferase (U/L)", "hb", "Platelets", "SGOT", "CRP")] == [
         *("ALT", "HGB", "PLAT", "AST", "CRP")

@@ -52,6 +52,7 @@ LABS: Names = {
     "high": ("A1HI", "ANRHI", "LBSTNRHI"),
     "is_baseline": ("baseline_flag", "ABLFL", "LBBLFL"),
     "kind": ("PARAMTYP",),
+    "specimen": ("LBSPEC",),
     "safety": ("SAFFL",),
 }
 TIMES: Names = {
@@ -142,21 +143,21 @@ def numbers(cells: Any, place: str) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def truths(words: pd.Series, place: str) -> pd.Series:
-    """Y or N as booleans; empty is no. Raises LinkError naming the row of any other word."""
+    """Y or N as booleans; empty is no. words: indexed by row, from 0. Raises LinkError naming the row of any other word."""
     lower = words.str.casefold()
     odd = ~lower.isin(YES | NO)
     if odd.any():
-        row = int(np.flatnonzero(odd.to_numpy())[0])
-        raise LinkError(f"{place}, row {row + 2}: found '{words.iloc[row]}', expected Y or N")
+        row = int(words.index[odd.to_numpy()][0])
+        raise LinkError(f"{place}, row {row + 2}: found '{words[row]}', expected Y or N")
     return lower.isin(YES)
 
 
 def check_severities(words: pd.Series, place: str) -> None:
-    """Raises LinkError naming the row of a word that is no severity; empty is not known."""
+    """Raises LinkError naming the row of a word that is no severity; empty is not known. words: indexed by row, from 0."""
     odd = ~words.str.upper().isin([*SEVERITIES, ""])
     if odd.any():
-        row = int(np.flatnonzero(odd.to_numpy())[0])
+        row = int(words.index[odd.to_numpy()][0])
         raise LinkError(
-            f"{place}, row {row + 2}: found '{words.iloc[row]}', expected mild, moderate, severe, life-threatening, "
+            f"{place}, row {row + 2}: found '{words[row]}', expected mild, moderate, severe, life-threatening, "
             "fatal or a grade from 1 to 5"
         )

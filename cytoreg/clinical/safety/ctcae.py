@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cytoreg.clinical.safety.adverse_events import count_by
-from cytoreg.clinical.safety.ctcae_criteria import CANONICAL, CRITERIA, MOLAR, Criterion
+from cytoreg.clinical.safety.ctcae_criteria import CANONICAL, CRITERIA, HARMLESS, Criterion
 from cytoreg.clinical.safety.labs import read_labs
 from cytoreg.clinical.safety.population import Population, population_of
 from cytoreg.errors import LinkError, suggest
@@ -27,8 +27,18 @@ def canonical(test: str) -> str:
     >>> canonical("Alanine Aminotransferase (U/L)"), canonical("Neutrophils"), canonical("ferritin")
     ('ALT', 'NEUT', 'ferritin')
     """
-    plain = re.sub(r"\(.*?\)", "", test).casefold()
-    return CANONICAL.get(re.sub(r"[^a-z0-9]", "", plain), test)
+    outside, inside = _letters(re.sub(r"\(.*?\)", "", test)), re.findall(r"\((.*?)\)", test)
+    name = CANONICAL.get(outside)
+    said = [part for part in inside if "/" not in part and "%" not in part and _letters(part) not in HARMLESS]
+    if name is None or any(
+        CANONICAL.get(_letters(part)) != name for part in said
+    ):  # such as `(urine)`, `(HDL)`, `(ionized)`
+        return CANONICAL.get(_letters(test), test)
+    return name
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.casefold())
 
 
 def ctcae_grade(
@@ -62,7 +72,7 @@ def ctcae_grade(
     plain, limits = re.sub(r"\s", "", unit).casefold().replace("μ", "µ"), criterion.limits
     factor = criterion.units.get(plain)
     if factor is None and criterion.molar is not None:
-        factor, limits = MOLAR.get(plain), criterion.molar
+        factor, limits = criterion.molar_units.get(plain), criterion.molar
     if factor is None:
         return np.full(given.shape, np.nan)
     return _absolute(criterion, limits, given * factor, (upper if criterion.high else bottom) * factor)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["CANONICAL", "CRITERIA", "MOLAR", "Criterion"]
+__all__ = ["CANONICAL", "CRITERIA", "HARMLESS", "Criterion"]
 
 # Other names of a test, lower case, letters and digits only; CDISC's codes among them.
 _ALIASES = {
@@ -23,7 +23,7 @@ _ALIASES = {
     "NEUT": ("neut", "anc", "neutrophils", "neutrophil"),
     "LYM": ("lym", "lymph", "lymphocytes", "lymphocyte"),
     "PLAT": ("plat", "plt", "platelet", "platelets", "thrombocytes"),
-    "WBC": ("wbc", "leukocytes", "leucocytes", "leukocyte"),
+    "WBC": ("wbc", "wbccount", "whitebloodcells", "leukocytes", "leucocytes", "leukocyte"),
     "CD4": ("cd4", "cd4count", "cd4cells", "cd4tcells", "cd4lymphocytes"),
     "ALB": ("alb", "albumin"),
     "K": ("k", "potassium"),
@@ -31,9 +31,9 @@ _ALIASES = {
     "CACR": ("cacr", "correctedcalcium", "calciumcorrected", "albumincorrectedcalcium"),
     "CAION": ("caion", "ionizedcalcium", "ionisedcalcium", "calciumionized", "calciumionised"),
     "MG": ("mg", "magnesium"),
-    "GLUC": ("gluc", "glucose", "fastingglucose", "bloodglucose"),
-    "CK": ("ck", "cpk", "creatinekinase", "creatinephosphokinase"),
-    "LIPASE": ("lipase", "lipasept", "lipas"),
+    "GLUC": ("gluc", "glucose", "fastingglucose", "glucosefasting", "bloodglucose"),
+    "CK": ("ck", "cpk", "creatinekinase", "creatinephosphokinase", "creatinekinasetotal"),
+    "LIPASE": ("lipase", "lipaset", "lipas", "triacylglycerollipase"),
     "AMYLASE": ("amylase", "serumamylase"),
     "LDH": ("ldh", "lactatedehydrogenase"),
     "URATE": ("urate", "uricacid"),
@@ -47,6 +47,8 @@ _ALIASES = {
     ),
     "APTT": ("aptt", "activatedpartialthromboplastintime"),
 }
+HARMLESS = frozenset({"absolute", "abs", "count", "serum", "plasma", "blood", "s", "p", "b", "fasting"})
+"""What may stand in brackets behind a test without making it another one."""
 CANONICAL: Mapping[str, str] = {alias: name for name, aliases in _ALIASES.items() for alias in aliases}
 
 # What one of a unit is in the unit of the criterion, by the kind of quantity.
@@ -55,13 +57,18 @@ _CELLS = {  # 10^9/L
         ("10^9/l", "10e9/l", "x10^9/l", "10*9/l", "g/l", "gi/l", "giga/l", "10^3/ul", "10^3/µl", "k/ul"), 1.0
     ),
     **dict.fromkeys(("thousand/ul", "thou/ul", "x10^3/ul", "10*3/ul", "1000/ul", "/nl"), 1.0),
-    **dict.fromkeys(("/ul", "/µl", "cells/ul", "cells/µl", "/mm3", "/mm^3", "cells/mm3"), 1e-3),
+    **dict.fromkeys(("/ul", "/µl", "cells/ul", "cells/µl", "/mm3", "/mm^3", "cells/mm3", "cells/mm^3"), 1e-3),
+    **dict.fromkeys(("10^6/l", "10e6/l", "x10^6/l", "10*6/l"), 1e-3),
 }
 _GRAM_PER_L = {"g/l": 1.0, "g/dl": 10.0}
 _MG_PER_DL = {"mg/dl": 1.0, "mg/l": 0.1, "g/l": 100.0}
-_RATIO = dict.fromkeys(("", "1", "ratio", "inr", "fraction"), 1.0)
-MOLAR: Mapping[str, float] = {"mmol/l": 1.0, "meq/l": 1.0, "umol/l": 1e-3, "µmol/l": 1e-3}
-"""Units that the borders in mmol/L hold for."""
+_RATIO = dict.fromkeys(("", "1", "ratio", "inr", "{inr}", "fraction"), 1.0)
+_MOLAR = {"mmol/l": 1.0, "umol/l": 1e-3, "µmol/l": 1e-3}
+_ONE_CHARGE, _TWO_CHARGES = (
+    {**_MOLAR, "meq/l": 1.0},
+    {**_MOLAR, "meq/l": 0.5},
+)  # of an ion with two, two in a millimole
+_CALCIUM = {**_TWO_CHARGES, "mg/dl": 1 / 4.008}
 NO = math.nan
 """Of a grade that a value does not decide: it needs a symptom or an intervention, or there is none."""
 
@@ -75,7 +82,8 @@ class Criterion:
     test: its laboratory test. high: too much, else too little. limits: the borders of grades 1 to 4, NaN for a
     grade that a value does not decide; for `relative` ones multiples of the upper limit (or of an abnormal
     baseline), else amounts in the unit of `units`, grade 1 beginning at the limit of the reference range where
-    its border is None. molar: the borders in mmol/L, where the criteria give them beside the others, rounded.
+    its border is None. molar: the borders in mmol/L, where the criteria give them beside the others, rounded; molar_units: what
+    they are for.
     """
 
     term: str
@@ -87,6 +95,7 @@ class Criterion:
     first_inclusive: bool = True
     units: Mapping[str, float] = field(default_factory=dict)
     molar: Limits | None = None
+    molar_units: Mapping[str, float] = field(default_factory=dict)
 
 
 def _relative(term: str, test: str, limits: Limits, baseline: float = NO, *, inclusive: bool = True) -> Criterion:
@@ -98,7 +107,8 @@ def _few(term: str, test: str, *limits: float) -> Criterion:
 
 
 def _in_blood(term: str, test: str, high: bool, by_mass: Limits, molar: Limits) -> Criterion:
-    return Criterion(term, test, high, by_mass, units=_MG_PER_DL, molar=molar)
+    of = _TWO_CHARGES if test in ("MG", "CACR") else _MOLAR
+    return Criterion(term, test, high, by_mass, units=_MG_PER_DL, molar=molar, molar_units=of)
 
 
 CRITERIA: tuple[Criterion, ...] = (
@@ -115,7 +125,15 @@ CRITERIA: tuple[Criterion, ...] = (
     _relative("Hyperuricemia", "URATE", (1, NO, NO, NO)),
     _relative("Activated partial thromboplastin time prolonged", "APTT", (1, 1.5, 2.5, NO)),
     Criterion("INR increased", "INR", True, (1.2, 1.5, 2.5, NO), first_inclusive=False, units=_RATIO),
-    Criterion("Anemia", "HGB", False, (None, 100, 80, NO), units=_GRAM_PER_L, molar=(None, 6.2, 4.9, NO)),
+    Criterion(
+        "Anemia",
+        "HGB",
+        False,
+        (None, 100, 80, NO),
+        units=_GRAM_PER_L,
+        molar=(None, 6.2, 4.9, NO),
+        molar_units=_MOLAR,
+    ),
     _few("Neutrophil count decreased", "NEUT", 1.5, 1.0, 0.5),
     _few("Lymphocyte count decreased", "LYM", 0.8, 0.5, 0.2),
     _few("CD4 lymphocytes decreased", "CD4", 0.5, 0.2, 0.05),
@@ -124,14 +142,14 @@ CRITERIA: tuple[Criterion, ...] = (
     _few("White blood cell decreased", "WBC", 3, 2, 1),
     Criterion("Leukocytosis", "WBC", True, (NO, NO, 100, NO), units=_CELLS),
     Criterion("Hypoalbuminemia", "ALB", False, (None, 30, 20, NO), units=_GRAM_PER_L),
-    Criterion("Hyperkalemia", "K", True, (None, 5.5, 6, 7), units=MOLAR),
-    Criterion("Hypokalemia", "K", False, (None, NO, 3, 2.5), units=MOLAR),
-    Criterion("Hypernatremia", "SODIUM", True, (None, 150, 155, 160), units=MOLAR),
-    Criterion("Hyponatremia", "SODIUM", False, (None, 130, 125, 120), units=MOLAR),
+    Criterion("Hyperkalemia", "K", True, (None, 5.5, 6, 7), units=_ONE_CHARGE),
+    Criterion("Hypokalemia", "K", False, (None, NO, 3, 2.5), units=_ONE_CHARGE),
+    Criterion("Hypernatremia", "SODIUM", True, (None, 150, 155, 160), units=_ONE_CHARGE),
+    Criterion("Hyponatremia", "SODIUM", False, (None, 130, 125, 120), units=_ONE_CHARGE),
     _in_blood("Hypercalcemia", "CACR", True, (None, 11.5, 12.5, 13.5), (None, 2.9, 3.1, 3.4)),
     _in_blood("Hypocalcemia", "CACR", False, (None, 8, 7, 6), (None, 2, 1.75, 1.5)),
-    Criterion("Hypercalcemia (ionized)", "CAION", True, (None, 1.5, 1.6, 1.8), units=MOLAR),
-    Criterion("Hypocalcemia (ionized)", "CAION", False, (None, 1, 0.9, 0.8), units=MOLAR),
+    Criterion("Hypercalcemia (ionized)", "CAION", True, (None, 1.5, 1.6, 1.8), units=_CALCIUM),
+    Criterion("Hypocalcemia (ionized)", "CAION", False, (None, 1, 0.9, 0.8), units=_CALCIUM),
     _in_blood("Hypermagnesemia", "MG", True, (None, NO, 3, 8), (None, NO, 1.23, 3.3)),
     _in_blood("Hypomagnesemia", "MG", False, (None, 1.2, 0.9, 0.7), (None, 0.5, 0.4, 0.3)),
     _in_blood("Hypoglycemia", "GLUC", False, (None, 55, 40, 30), (None, 3, 2.2, 1.7)),

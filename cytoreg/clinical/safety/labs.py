@@ -14,6 +14,15 @@ from cytoreg.errors import LinkError
 
 __all__ = ["lab_changes", "read_labs"]
 
+BLOOD = (
+    "",
+    "blood",
+    "serum",
+    "plasma",
+    "whole blood",
+    "serum or plasma",
+    "venous blood",
+)  # other specimens make other tests
 EARLY = ("baseline", "screening")
 
 
@@ -21,7 +30,7 @@ def read_labs(labs: pd.DataFrame, population: Population) -> tuple[pd.DataFrame,
     """The population's laboratory values, and notes on what is not counted.
 
     Takes subject_id, test, value and visit or day, with unit, low and high (the reference range) and
-    is_baseline where they are there; or an ADaM table (PARAMCD, AVAL, AVISIT, ADY, A1LO, A1HI, ABLFL), whose
+    is_baseline where they are there, and specimen (a test of urine is another test); or an ADaM table (PARAMCD, AVAL, AVISIT, ADY, A1LO, A1HI, ABLFL), whose
     derived records (PARAMTYP) are left out.
 
     Gives subject_id, arm, test, visit, visit_number, day, value, unit, low, high, is_baseline (the one row a
@@ -54,6 +63,9 @@ def read_labs(labs: pd.DataFrame, population: Population) -> tuple[pd.DataFrame,
         notes.append(f"labs: {censored} values below or above a limit (<, >) count as that limit")
     table = table[table["value"].notna()].reset_index(drop=True)
     table["test"] = table["test"].str.strip()
+    if "specimen" in table.columns:
+        specimen = table["specimen"].str.strip()
+        table["test"] += (" (" + specimen.str.lower() + ")").where(~specimen.str.lower().isin(BLOOD), "")
     table["arm"] = table["subject_id"].map(population.arm)
     table["range"] = range_of(table)
     return _with_baseline(table, notes), tuple(notes)

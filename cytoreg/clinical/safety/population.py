@@ -78,7 +78,6 @@ def emergent_events(events: pd.DataFrame, population: Population) -> tuple[pd.Da
             table[column] = ""
     if "start_day" not in table.columns:
         table["start_day"] = np.nan
-    check_severities(table["severity"], "adverse events, column severity")
     serious = "serious" in table.columns
     table["serious"] = truths(table["serious"], "adverse events, column serious") if serious else None
     table["soc"] = table["soc"].replace("", "NOT CODED")
@@ -107,7 +106,9 @@ def emergent_events(events: pd.DataFrame, population: Population) -> tuple[pd.Da
         )
     if not emergent.all():
         notes.append(f"adverse events: {int((~emergent).sum())} of {len(table)} are not treatment-emergent")
-    table = table[emergent.to_numpy()].reset_index(drop=True)
+    table = table[emergent.to_numpy()]
+    check_severities(table["severity"], "adverse events, column severity")
+    table = table.reset_index(drop=True)
     return table.assign(arm=table["subject_id"].map(population.arm)), tuple(notes)
 
 

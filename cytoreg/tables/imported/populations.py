@@ -21,6 +21,7 @@ __all__ = ["NUMBERS", "Imported", "import_populations"]
 
 NUMBERS = ("percentage", "value", "count", "ancestor_count")
 DISAGREE = 0.006  # of a percentage and its counts, relative: three figures that were rounded
+ROUNDED = 0.06  # percentage points: one figure behind the point
 Row = dict[str, Any]
 Left = dict[str, Any]
 
@@ -133,7 +134,8 @@ def _flowjo(grid: Grid, table: TableMap, left: list[Left], notes: list[str]) -> 
             count, of = (_number(grid, row, cells, place, declared, count=True) for place in (want.count, want.of))
             for place in want.again:
                 other = _number(grid, row, cells, place, declared)
-                if abs(other - value) > DISAGREE * max(abs(other), abs(value)):
+                rounding = ROUNDED / 100 if declared.unit == "fraction" else ROUNDED
+                if abs(other - value) > max(DISAGREE * max(abs(other), abs(value)), rounding):
                     stands = f"'{want.name}' is {value:g} in {grid.place(row, want.value)}"
                     raise LinkError(f"{grid.place(row, place)}: found {other:g}, but {stands}")
                 value = other if math.isnan(value) else value
@@ -256,7 +258,7 @@ def _percentage(
         counted = 100 * count / of if of else math.nan
         if math.isnan(value):
             value = counted
-        elif abs(value - counted) > max(DISAGREE * counted, 0.06):
+        elif abs(value - counted) > max(DISAGREE * counted, ROUNDED):
             raise LinkError(
                 f"{place}: found {value:g} %, expected {counted:.4g} % by the counts {count:g} of {of:g}"
             )
