@@ -117,7 +117,7 @@ def _row(found: list[Any], limit: float, truth: float) -> dict[str, Any]:
 def main() -> int:
     """Run the grid, print and keep the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tubes", type=int, default=400)
+    parser.add_argument("--tubes", type=int, default=800)
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
 
@@ -130,7 +130,7 @@ def main() -> int:
             writer.writeheader()
             writer.writerows(rows)
 
-    for row in of_tregs(20_000, min(given.tubes, 200)):
+    for row in of_tregs(20_000, given.tubes):
         keep(row)
     for n in EVENTS:
         for method, shares in GRID.items():
