@@ -25,6 +25,10 @@ PAGE = ROOT / "docs" / "explanation" / "calibration.md"
 START, END = "<!-- calibration: start -->", "<!-- calibration: end -->"
 # what is known of rows that lie outside: a pattern of `scenario|analysis|term`, and the reason
 REASONS = (
+    (
+        r"\|imputed\|.*within the arm",
+        "imputed values of an arm are drawn from both arms, which Rubin's rules do not know of: too careful (Meng XL. Stat Sci 1994;9:538-558)",
+    ),
     (r"\|variation\|", "visits near to each other are alike, which the model does not know"),
     (r"\|infusions\|", "visits near to each other are alike, so that they cannot be exchanged"),
 )
@@ -98,7 +102,7 @@ def _outside(rows: list[Record]) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for row in own:
-        named = f"{row['scenario']}|{row['analysis']}|{row['term']}"
+        named = f"{row['scenario']}|{row['analysis']}|{row['group']}|{row['term']}"
         why = next((reason for pattern, reason in REASONS if re.search(pattern, named)), "")
         lines.append(f"| {row['scenario']} | {_analysis(row)} | {_estimate(row)} | {_what(row)} | {why} |")
     return "\n".join([*lines, ""])
