@@ -58,7 +58,7 @@ def amount(name: str, scale: Scale, row: Estimate, lead: str) -> str:
         value = f"{lead} {numbers[0]}"
     else:
         what = "odds" if scale == "logit" else "value"
-        numbers = [f"{math.exp(value):.3g}" for value in _three(row)]
+        numbers = [f"{math.exp(min(value, 700.0)):.3g}" for value in _three(row)]
         value = f"{lead} the {what} multiplied by {numbers[0]}".replace("difference of the", "difference: the")
     if math.isnan(row.ci_low):
         return value

@@ -154,9 +154,10 @@ def fit_weibull(start: Any, stop: Any, event: Any, x: Any = None) -> Weibull | N
     log_median = (math.log(math.log(2)) - found.x[0]) / shape
     pull = np.r_[-1 / shape, -log_median, np.zeros(z.shape[1])]
     half = float(norm.ppf(0.975)) * math.sqrt(float(pull @ covariance @ pull))
-    median = unit * math.exp(log_median), unit * math.exp(log_median - half), unit * math.exp(log_median + half)
+    with np.errstate(over="ignore"):  # of few losses the upper limit may be beyond any number
+        middle, low, high = (unit * float(np.exp(log_median + move)) for move in (0.0, -half, half))
     se = np.sqrt(np.diag(covariance)[2:])
-    return Weibull(found.x[2:] / spread, se / spread, shape, -float(found.fun), median)
+    return Weibull(found.x[2:] / spread, se / spread, shape, -float(found.fun), (middle, low, high))
 
 
 def _hessian(loss: Callable[[Values], tuple[float, Values]], at: Values) -> Values:

@@ -283,7 +283,7 @@ def sentence(question: TimeToLoss, row: Estimate) -> str:
         )
         interval = interval if math.isfinite(row.ci_low) else ""
         return f"{who}, half had lost it {row.estimate:.0f} days later{interval}; {HANDLED[question.reinfusion]}."
-    ratio, low, high = (math.exp(end) for end in (row.estimate, row.ci_low, row.ci_high))
+    ratio, low, high = (math.exp(min(end, 700.0)) for end in (row.estimate, row.ci_low, row.ci_high))
     numbers = f"hazard ratio {ratio:.3g} (95 % interval {low:.3g} to {high:.3g}; {p_of(row)})"
     faster = "faster" if row.estimate > 0 else "more slowly"
     if row.predictor != question.covariate:

@@ -79,3 +79,11 @@ def test_an_interval_cut_in_two_says_the_same() -> None:
 
 def test_without_losses_there_is_no_model() -> None:
     assert fit_weibull([0, 0], [30, 60], [False, False]) is None
+
+
+def test_a_weibull_model_that_knows_next_to_nothing_has_no_upper_end_and_does_not_raise() -> None:
+    start = np.array([60, 30, 60, 30, 60, 0, 30, 60, 30, 60, 60, 30], dtype=float)
+    lost = np.isin(np.arange(12), [5, 9])
+    fit = fit_weibull(start, start + 30, lost)
+    assert fit is not None
+    assert fit.median[2] == np.inf
