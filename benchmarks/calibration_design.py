@@ -95,12 +95,12 @@ GROUPS: Mapping[str, Group] = {
     "responder": Group(("acr_arms", "responders", "acr_over_visits"), 2_000, (*NULLS, "trial")),
     "cytokines": Group(("cytokines_fall",), 2_000, ("trial_null", "trial_selected", "null_mar", "trial")),
     "durability": Group(("durability",), 2_000, ("trial_null", "trial_unlinked", "trial_relapse", "trial")),
-    "again": Group(("again",), 2_000, ("trial_relapse", "trial")),
+    "again": Group(("again",), 10_000, ("trial_relapse", "trial")),
     "mediation": Group(("carried",), 2_000, ("trial_null", "trial_unlinked", "null_mar", "trial"), "at most"),
     "roc": Group(("treg_cutoff",), 2_000, ("trial_null", "trial_selected", "trial")),
     "family": Group(PRIMARY, 2_000, NULLS, "family"),
-    "small": Group(("treg_rises",), 2_000, ("trial_null",), subjects=40, exact="Hodges-Lehmann"),
-    "trend": Group(("infusions",), 200, ("trial_null",), subjects=24, exact="rank correlation"),
+    "small": Group(("treg_rises",), 10_000, ("trial_null",), subjects=40, exact="Hodges-Lehmann"),
+    "trend": Group(("infusions",), 500, ("trial_null",), subjects=24, exact="rank correlation"),
     "agreement": Group(("variation",), 500, ("trial_null",), "coverage"),
     "power": Group(
         ("arms_differ", "enough"), 0, ("trial_small",), "power", asked=(("enough", (("effect", SMALL_EFFECT),)),)
