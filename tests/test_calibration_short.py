@@ -201,15 +201,17 @@ def test_which_rows_are_tests_of_a_true_null(bench: dict[str, ModuleType]) -> No
 
 def test_a_run_goes_on_where_it_stopped(bench: dict[str, ModuleType]) -> None:
     wanted = bench["run"].wanted
-    done = {("trial_relapse", "again"): {0}, ("trial", "again"): {0, 1}}
-    jobs = list(wanted(done, {"again", "change"}, {"trial", "trial_relapse"}, 1.0))
-    assert ("trial_relapse", ("change",), 0) in jobs  # again has its first chunk
-    assert ("trial_relapse", ("change", "again"), 1) in jobs
-    assert ("trial", ("change", "again"), 2) in jobs
-    assert ("trial", ("change", "again"), 39) in jobs  # 1,000 trials with effects
+    done = {("trial_null", "cytokines"): {0}, ("trial", "cytokines"): {0, 1}}
+    jobs = list(wanted(done, {"cytokines", "change"}, {"trial", "trial_null"}, 1.0))
+    assert ("trial_null", ("change",), 0) in jobs  # cytokines have their first chunk
+    assert ("trial_null", ("change", "cytokines"), 1) in jobs
+    assert ("trial", ("change", "cytokines"), 2) in jobs
+    assert ("trial", ("change", "cytokines"), 39) in jobs  # 1,000 trials with effects
     assert not [job for job in jobs if job[0] == "trial" and job[2] >= 40]
-    assert ("trial_relapse", ("change",), 399) in jobs  # 10,000 of a closed form, 2,000 of an iterative model
-    assert jobs.index(("trial", ("change", "again"), 2)) < jobs.index(("trial_relapse", ("change", "again"), 3))
+    assert ("trial_null", ("change",), 399) in jobs  # 10,000 of a closed form, 2,000 of an iterative model
+    assert jobs.index(("trial", ("change", "cytokines"), 2)) < jobs.index(
+        ("trial_null", ("change", "cytokines"), 3)
+    )
     assert {job[0] for job in wanted({}, {"arms"}, {"trial_null"}, 0.05)} == {"trial_null"}
 
 

@@ -58,7 +58,7 @@ def test_gate_takes_controls_of_every_kind(folder: Path, capsys: pytest.CaptureF
         flags[len(flags)] = [rows[name]["flags"] for name in ("CD25", "FOXP3")]
         counts = [rows[name]["count"] for name in ("CD25", "FOXP3")]
     assert all("no_control" in said and "fallback:tail" in said for said in flags[0])
-    assert flags[1] == flags[2] == ["", ""]
+    assert flags[1] == flags[2] == ["", "doubt"]  # of T cells hardly more lie above than the 5 % of the control
     assert all(int(count) > 0 for count in counts)
 
 
