@@ -23,11 +23,12 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "calibration.json"
 PAGE = ROOT / "docs" / "explanation" / "calibration.md"
 START, END = "<!-- calibration: start -->", "<!-- calibration: end -->"
-# what is known of rows that lie outside: a pattern of `scenario|analysis|term`, and the reason
+# what is known of rows that lie outside: a pattern of `scenario|analysis|group|term`, and the reason
 REASONS = (
     (
         r"\|imputed\|.*within the arm",
-        "imputed values of an arm are drawn from both arms, which Rubin's rules do not know of: too careful (Meng XL. Stat Sci 1994;9:538-558)",
+        "too careful, likely as the imputation knows more than the analysis (other visits, the other arm): Meng XL. Stat Sci "
+        "1994;9:538-558; imputing each arm by itself is no better",
     ),
     (r"\|variation\|", "visits near to each other are alike, which the model does not know"),
     (r"\|infusions\|", "visits near to each other are alike, so that they cannot be exchanged"),

@@ -1,4 +1,7 @@
-"""A control that holds the marker after all, as a full tube under its name does: no more cells of the tube lie above its cut than its own."""
+"""A control that holds the marker after all, as a full tube under its name does.
+
+Then hardly more cells of the full tube lie above its cut than of its own.
+"""
 
 from __future__ import annotations
 

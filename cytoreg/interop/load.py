@@ -82,6 +82,8 @@ def _reader_for(path: Path) -> Any:
     found = next((module for module in modules if module.recognises(head)), None)
     if found is None and (root := root_of(head)):
         raise TemplateError(f"{path}: is XML with the root element {root!r}, which is no gate format that is read")
+    if found is None and head.startswith(WIDE):
+        raise TemplateError(f"{path}: is UTF-16 text, expected UTF-8; save it as UTF-8")
     return found
 
 

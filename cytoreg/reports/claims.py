@@ -89,8 +89,7 @@ def claims_of(
 
 def _serious(results: Results) -> list[ClaimRow]:
     """Of each arm the rate of serious adverse events with its exact Poisson limits: none seen is no proof of none."""
-    read = (read_table(results.folder, name) for name in ("adverse_events", "adverse_event_groups"))
-    every, groups = read
+    every, groups = (read_table(results.folder, name) for name in ("adverse_events", "adverse_event_groups"))
     if every is None or groups is None or results.blinded:
         return []
     whole = every[(every["soc"] == "") & (every["term"] == "")].set_index("arm")["patient_years"]
@@ -99,17 +98,16 @@ def _serious(results: Results) -> list[ClaimRow]:
     for found in records(serious):
         arm, events = str(found["arm"]), int(found["events"])
         rate = poisson_rate(events, float(whole.get(arm, math.nan)))
-        truth = _planted_of(
-            {
-                "analysis": "adverse_events",
-                "term": SERIOUS,
-                "arm": arm,
-                "outcome": "",
-                "contrast": "",
-                "primary": True,
-            },
-            results.planted,
-        )
+        row = {
+            "analysis": "adverse_events",
+            "term": SERIOUS,
+            "arm": arm,
+            "outcome": "",
+            "contrast": "",
+            "primary": True,
+        }
+        truth = _planted_of(row, results.planted)
+        right = "true" if (truth > 0) == (events > 0) else "missed" if truth > 0 else "false"
         rows.append(
             ClaimRow(
                 title="Were serious treatment-emergent adverse events seen?",
@@ -124,7 +122,7 @@ def _serious(results: Results) -> list[ClaimRow]:
                 planted="" if math.isnan(truth) else f"{truth:.2f}",
                 inside=_inside(truth, rate[1], rate[2]),
                 verdict=f"{counted(events, 'event')} seen" if events else "none seen",
-                right="" if math.isnan(truth) else "true" if (truth > 0) == (events > 0) else "missed",
+                right="" if math.isnan(truth) else right,
             )
         )
     return rows

@@ -19,6 +19,7 @@ from cytoreg.errors import AnalysisError, StudyError, suggest
 from cytoreg.reports.words import flag_words, flags_in, joined
 from cytoreg.stats.plan import Plan, read_plan
 from cytoreg.tables import read_json, read_table, safe_name
+from cytoreg.tables.schema import TABLES, TEXT
 
 __all__ = ["Results", "read_results", "records"]
 
@@ -247,27 +248,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 COLUMNS: Mapping[str, Sequence[str]] = {
-    "percentages": ("sample_id", "subject_id", "visit", "panel", "percentage", "flags"),
-    "populations": ("sample_id", "name", "flags"),
-    "quality": ("sample_id", "subject_id", "visit", "panel", "tube", "file", "flags", "removed_why", "problems"),
-    "failures": ("sample_id", "subject_id", "visit", "stage", "error"),
-    "linked": ("subject_id", "visit"),
-    "unmatched": ("side", "subject_id", "visit", "sample_id", "reason"),
-    "associations": ("analysis", "type", "term", "outcome", "arm", "visit", "contrast", "family", "note"),
-    "infusions": ("subject_id",),
-    "claims": (
-        "analysis",
-        "about",
-        "term",
-        "arm",
-        "contrast",
-        "outcome",
-        "direction",
-        "family",
-        "status",
-        "verdict",
-    ),
-    "imputed": ("column", "visit"),
+    name: [column for column in TABLES[name] if column in TEXT] for name in NAMES
 }
 PLANTED = ("analysis", "arm", "contrast", "quantity", "planted")  # what a simulated study says of its truth
 

@@ -81,7 +81,9 @@ def _population(question: Any) -> str:
         return "patients who have responded, from their first response"
     if kind == "repeat_infusion":
         return "patients who were infused a second time, which follows relapse"
-    if kind in ("repeated_correlation", "within_between", "lagged"):
+    if kind == "lagged":
+        return f"the trial's patients with values at {2 * question.lag + 1} visits or more"
+    if kind in ("repeated_correlation", "within_between"):
         return "the trial's patients with values at two visits or more"
     return "all rows of the linked table with the values"
 

@@ -115,9 +115,8 @@ class ChangeCorrelation(StrictModel):
     method: Literal["spearman", "pearson", "kendall"] = "spearman"
     adjust: tuple[str, ...] | None = None  # None: arm (where there is one; it always is) and baseline
     scale: Scale = "linear"  # of percentages; a clinical value stays as it is
-    x_sd: FiniteFloat | None = Field(
-        None, gt=0
-    )  # of one measurement, from replicates, on the scale of the analysis
+    # of one measurement, from replicates, on the scale of the analysis
+    x_sd: FiniteFloat | None = Field(None, gt=0)
     y_sd: FiniteFloat | None = Field(None, gt=0)
     control_sample: tuple[str, ...] = ()  # subjects that are one sample measured repeatedly; not correlated
 
@@ -214,10 +213,8 @@ class TimeToLoss(StrictModel):
     reinfusion: Literal["event", "censor", "weight"] = "censor"
     last_failure: Literal["event", "censor"] = "event"  # a failure that no later visit could confirm
     landmark: FiniteFloat = Field(90.0, ge=0)  # days after the first response
-    at_days: tuple[Annotated[FiniteFloat, Field(ge=0)], ...] = (
-        90.0,
-        180.0,
-    )  # at which the share that still responds is given
+    # at which the share that still responds is given
+    at_days: tuple[Annotated[FiniteFloat, Field(ge=0)], ...] = (90.0, 180.0)
     scale: Scale = "linear"
 
 

@@ -252,6 +252,14 @@ def test_other_specimens_and_fractions_are_other_tests() -> None:
         "Lymphocytes (abs)",
     )
     assert [canonical(name) for name in names] == [*names[:3], "CAION", "ALT", "NEUT", "LYM"]
+    same = (
+        "PT-INR",
+        "Alanine Aminotransferase (IU)",
+        "aPTT (sec)",
+        "Creatinine (enzymatic)",
+        "Calcium (corrected)",
+    )
+    assert [canonical(name) for name in same] == ["INR", "ALT", "APTT", "CREAT", "CACR"]
     subjects = pd.DataFrame({"subject_id": ["a"], "arm": ["x"]})
     rows = [
         ("a", "GLUC", spec, visit, value, "mg/dL", 70, 99)

@@ -300,6 +300,7 @@ def test_a_file_with_another_name_than_in_the_workspace_takes_the_gates_it_is_to
         (b"\x1f\x8b\x08\x00rest", "is a gzip file"),
         (b"PK\x03\x04rest", "is a zip file"),
         (b"BZh91AY", "is a bzip2 file"),
+        (b"\xff\xfec\x00:\x00", "is UTF-16 text, expected UTF-8"),
         (b"FCS3.1    ", "is an FCS file, expected gates"),
         (b"<Work\x00space version='20.0'>", "byte 5 is zero"),
     ],

@@ -30,11 +30,9 @@ def canonical(test: str) -> str:
     outside, inside = _letters(re.sub(r"\(.*?\)", "", test)), re.findall(r"\((.*?)\)", test)
     name = CANONICAL.get(outside)
     said = [part for part in inside if "/" not in part and "%" not in part and _letters(part) not in HARMLESS]
-    if name is None or any(
-        CANONICAL.get(_letters(part)) != name for part in said
-    ):  # such as `(urine)`, `(HDL)`, `(ionized)`
-        return CANONICAL.get(_letters(test), test)
-    return name
+    if name is not None and all(CANONICAL.get(_letters(part)) == name for part in said):
+        return name
+    return CANONICAL.get(_letters(test), test)  # `Calcium (ionized)` is a name; `Glucose (urine)` is none
 
 
 def _letters(text: str) -> str:

@@ -40,15 +40,20 @@ _ALIASES = {
     "CHOL": ("chol", "cholesterol", "totalcholesterol", "cholesteroltotal"),
     "TRIG": ("trig", "triglycerides", "triglyceride"),
     "INR": (
-        "inr",
+        *("inr", "ptinr"),
         "prothrombinintlnormalizedratio",
         "internationalnormalizedratio",
         "internationalnormalisedratio",
     ),
     "APTT": ("aptt", "activatedpartialthromboplastintime"),
 }
-HARMLESS = frozenset({"absolute", "abs", "count", "serum", "plasma", "blood", "s", "p", "b", "fasting"})
-"""What may stand in brackets behind a test without making it another one."""
+HARMLESS = frozenset(
+    {
+        *("absolute", "abs", "count", "serum", "plasma", "blood", "s", "p", "b", "fasting"),
+        *("u", "iu", "sec", "seconds", "enzymatic", "jaffe"),
+    }
+)
+"""What may stand in brackets behind a test without making it another one, beside its unit and its other names."""
 CANONICAL: Mapping[str, str] = {alias: name for name, aliases in _ALIASES.items() for alias in aliases}
 
 # What one of a unit is in the unit of the criterion, by the kind of quantity.
@@ -64,10 +69,8 @@ _GRAM_PER_L = {"g/l": 1.0, "g/dl": 10.0}
 _MG_PER_DL = {"mg/dl": 1.0, "mg/l": 0.1, "g/l": 100.0}
 _RATIO = dict.fromkeys(("", "1", "ratio", "inr", "{inr}", "fraction"), 1.0)
 _MOLAR = {"mmol/l": 1.0, "umol/l": 1e-3, "µmol/l": 1e-3}
-_ONE_CHARGE, _TWO_CHARGES = (
-    {**_MOLAR, "meq/l": 1.0},
-    {**_MOLAR, "meq/l": 0.5},
-)  # of an ion with two, two in a millimole
+_ONE_CHARGE = {**_MOLAR, "meq/l": 1.0}
+_TWO_CHARGES = {**_MOLAR, "meq/l": 0.5}  # a millimole of such an ion is two milliequivalents
 _CALCIUM = {**_TWO_CHARGES, "mg/dl": 1 / 4.008}
 NO = math.nan
 """Of a grade that a value does not decide: it needs a symptom or an intervention, or there is none."""

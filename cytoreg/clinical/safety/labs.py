@@ -14,15 +14,8 @@ from cytoreg.errors import LinkError
 
 __all__ = ["lab_changes", "read_labs"]
 
-BLOOD = (
-    "",
-    "blood",
-    "serum",
-    "plasma",
-    "whole blood",
-    "serum or plasma",
-    "venous blood",
-)  # other specimens make other tests
+# other specimens make other tests
+BLOOD = ("", "blood", "serum", "plasma", "whole blood", "serum or plasma", "venous blood")
 EARLY = ("baseline", "screening")
 
 
@@ -30,8 +23,8 @@ def read_labs(labs: pd.DataFrame, population: Population) -> tuple[pd.DataFrame,
     """The population's laboratory values, and notes on what is not counted.
 
     Takes subject_id, test, value and visit or day, with unit, low and high (the reference range) and
-    is_baseline where they are there, and specimen (a test of urine is another test); or an ADaM table (PARAMCD, AVAL, AVISIT, ADY, A1LO, A1HI, ABLFL), whose
-    derived records (PARAMTYP) are left out.
+    is_baseline where they are there, and specimen (a test of urine is another test); or an ADaM table (PARAMCD,
+    AVAL, AVISIT, ADY, A1LO, A1HI, ABLFL), whose derived records (PARAMTYP) are left out.
 
     Gives subject_id, arm, test, visit, visit_number, day, value, unit, low, high, is_baseline (the one row a
     subject and test: flagged, else the last on or before day 0, else the visit named baseline or screening),
